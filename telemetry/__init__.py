@@ -1,0 +1,1 @@
+"""The vocabulary that every room shares: names, buckets, PromQL quoting, the prediction log, the serving snapshot."""
