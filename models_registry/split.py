@@ -1,0 +1,82 @@
+"""How a model's traffic is split, and the moves that lead from one split to another. Pure: no database."""
+
+from dataclasses import dataclass, replace
+
+
+class TrafficError(ValueError):
+    """A move that the present split doesn't allow; the message names the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Live answers what the canary leaves (`canary_percent`, whole percents); shadows answer nothing."""
+
+    live: str | None = None
+    canary: str | None = None
+    canary_percent: int = 0
+    shadows: frozenset[str] = frozenset()
+    previous_live: str | None = None
+
+    def role(self, version: str) -> str | None:
+        """live, canary or shadow; None for a version without traffic."""
+        if version == self.live:
+            return "live"
+        if version == self.canary:
+            return "canary"
+        return "shadow" if version in self.shadows else None
+
+
+def deploy(split: Split, version: str, percent: int) -> Split:
+    """`version` as a canary with `percent` of the traffic, or, with 100, as the live version.
+
+    The first version of a model has nothing to be a canary of: it goes live whatever the percent.
+    """
+    _check_percent(percent)
+    shadows = split.shadows - {version}
+    if split.live == version:
+        if percent == 100:
+            # Nobody beside it: deploying what is live already, again, ends a canary and is otherwise no change.
+            return replace(split, canary=None, canary_percent=0, shadows=shadows)
+        raise TrafficError(f"{version} is live already: a canary is another version.")
+    if split.live is None:
+        return replace(split, live=version, shadows=shadows)
+    if percent == 100:
+        return replace(split, live=version, canary=None, canary_percent=0, previous_live=split.live, shadows=shadows)
+    return replace(split, canary=version, canary_percent=percent, shadows=shadows)
+
+
+def shift(split: Split, percent: int) -> Split:
+    """The present canary with `percent` of the traffic."""
+    _check_percent(percent)
+    if split.canary is None:
+        raise TrafficError("There is no canary to shift traffic to: deploy a version first.")
+    return replace(split, canary_percent=percent)
+
+
+def promote(split: Split) -> Split:
+    """The canary becomes live."""
+    if split.canary is None:
+        raise TrafficError("There is no canary to promote: deploy a version first.")
+    return deploy(split, split.canary, 100)
+
+
+def roll_back(split: Split) -> Split:
+    """Without the canary, or, where there is none, with the previous live version live again."""
+    if split.canary is not None:
+        return replace(split, canary=None, canary_percent=0)
+    if split.previous_live is None:
+        raise TrafficError("There is nothing to roll back to: no canary, and no version was live before this one.")
+    return replace(split, live=split.previous_live, previous_live=None)
+
+
+def shadow(split: Split, shadows: frozenset[str]) -> Split:
+    """`shadows` see a copy of the traffic."""
+    serving = {split.live, split.canary} & shadows
+    if serving:
+        raise TrafficError(f"{serving.pop()} answers requests already: a shadow is another version.")
+    return replace(split, shadows=shadows)
+
+
+def _check_percent(percent: int) -> None:
+    if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
+        raise TrafficError(f"A share is a whole percent from 0 to 100, not {percent!r}.")
