@@ -1,3 +1,3 @@
 """Fixtures for all tests: real servers, a real browser, a home of one's own."""
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.browser", "tests.fixtures.home"]
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.browser", "tests.fixtures.home", "tests.fixtures.registry"]
