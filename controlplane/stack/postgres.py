@@ -51,9 +51,8 @@ class Postgres(PortServer):
             "listen_addresses": HOST,
             "port": str(port),
             "unix_socket_directories": str(self.cluster),
-            # A test's data need not outlive a power cut.
+            # A test's data outlive a killed server, but need not outlive a power cut.
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "timezone": "UTC",
         }

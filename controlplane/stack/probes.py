@@ -12,6 +12,31 @@ PROBE_SECONDS = 2.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 Probe = Callable[[], bool]
+# The state "listening" in /proc/net/tcp.
+LISTENING = "0A"
+
+
+def listens(pid: int, port: int) -> bool:
+    """True when process `pid` itself holds a listening TCP socket on `port`; no other process' socket counts."""
+    sockets = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not Path(table).exists():
+            continue
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == LISTENING and int(local.rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{inode}]")
+    try:
+        return any(_link(entry) in sockets for entry in Path(f"/proc/{pid}/fd").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it has ended
+
+
+def _link(entry: Path) -> str:
+    try:
+        return str(entry.readlink())
+    except FileNotFoundError:
+        return ""  # closed since it was listed
 
 
 def http_ok(url: str) -> Probe:

@@ -1,7 +1,9 @@
 """Redis on a unix socket, in memory only: no port to lose, nothing left behind."""
 
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from controlplane.stack import binaries, probes
 from controlplane.stack.process import Process
@@ -17,8 +19,10 @@ class Redis(Server):
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / "redis.sock"
+        self._socket_folder: Path | None = None
         if len(bytes(self.socket)) > SOCKET_PATH_BYTES:
-            self.socket = Path(tempfile.mkdtemp(prefix="plumbline-")) / "redis.sock"
+            self._socket_folder = Path(tempfile.mkdtemp(prefix="plumbline-redis-"))
+            self.socket = self._socket_folder / "redis.sock"
         arguments = [
             binaries.find("redis-server", "redis-server"),
             *("--port", "0"),
@@ -35,6 +39,16 @@ class Redis(Server):
     @property
     def client_url(self) -> str:
         return f"unix://{self.socket}?db=0"
+
+    def start(self) -> Self:
+        if self._socket_folder is not None:
+            self._socket_folder.mkdir(mode=0o700, exist_ok=True)
+        return super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
 
     def probe(self) -> probes.Probe:
         return probes.redis_pong(self.socket)

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from controlplane.stack import ports
-from controlplane.stack.probes import Probe
+from controlplane.stack.probes import Probe, listens
 from controlplane.stack.process import Process
 
 
@@ -23,11 +23,15 @@ class Server:
     def start(self) -> Self:
         """Starts it and waits until it answers; ProcessError with the log's tail where it does not."""
         try:
-            self.process.start().wait_ready(self.probe(), self.ready_timeout)
+            self.process.start().wait_ready(self.answers, self.ready_timeout)
         except BaseException:
             self.process.stop()
             raise
         return self
+
+    def answers(self) -> bool:
+        """True when it can be used."""
+        return self.probe()()
 
     @property
     def alive(self) -> bool:
@@ -79,6 +83,10 @@ class PortServer(Server):
         if self._port is None:
             return ports.on_free_port(self._start_on)
         return self._start_on(self._port)
+
+    def answers(self) -> bool:
+        # A stranger on our port answers probes too, until our server has noticed that it can't bind.
+        return self.process.pid is not None and listens(self.process.pid, self.port) and super().answers()
 
     def _start_on(self, port: int) -> Self:
         fixed, self._port = self._port, port

@@ -162,7 +162,8 @@ STARTER = """
     from pathlib import Path
     from controlplane.stack.process import Process
     folder = Path(sys.argv[1])
-    process = Process("sample", [sys.executable, "-c", textwrap.dedent(sys.argv[2])], log=folder / "log", cwd=folder, grace=1)
+    argv = [sys.executable, "-c", textwrap.dedent(sys.argv[2])]
+    process = Process("sample", argv, log=folder / "log", cwd=folder, grace=1)
     process.start()
     (folder / "guard").write_text(str(process._guard.pid))
     time.sleep(600)
