@@ -1,0 +1,1 @@
+"""Pure statistics and scans over Parquet: no Django, nothing of ours. Usable by itself through `python -m drift`."""
