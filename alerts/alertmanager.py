@@ -1,0 +1,119 @@
+"""Alertmanager's HTTP API, as much of it as Plumbline needs."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.http import LARGEST_MESSAGE, HttpClient, Refused, decoded
+from alerts.prometheus import parse_time
+
+_CONFIG_HASH = re.compile(r"^alertmanager_config_hash (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`config` is the loaded configuration with its defaults filled in and its secrets blotted out."""
+
+    version: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAlert:
+    """An alert that Alertmanager holds: `state` is unprocessed, active or suppressed (silenced or inhibited)."""
+
+    fingerprint: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    state: str
+    receivers: tuple[str, ...]
+    silenced_by: tuple[str, ...]
+    inhibited_by: tuple[str, ...]
+    starts_at: datetime | None
+
+
+class Alertmanager(HttpClient):
+    """One Alertmanager. Every method raises Unreachable or Refused (alerts.http)."""
+
+    def status(self) -> Status:
+        """Its version and what it has loaded."""
+        answer = self._api("GET", "/api/v2/status")
+        return Status(answer["versionInfo"]["version"], answer["config"]["original"])
+
+    def config_hash(self) -> int:
+        """What `config_hash_of` gives for the very text that it has loaded.
+
+        The status API shows a text with defaults filled in, in a form that differs between versions; the metric is
+        made of the bytes of the file, so it is the one stamp that proves which file is loaded.
+        """
+        found = _CONFIG_HASH.search(self.text("GET", "/metrics"))
+        if found is None:
+            raise Refused(f"{self.url}/metrics has no alertmanager_config_hash: is this an Alertmanager?")
+        return int(float(found[1]))
+
+    def alerts(self) -> list[HeldAlert]:
+        """What it holds, silenced and inhibited alerts included."""
+        return [_alert(row) for row in self._api("GET", "/api/v2/alerts")]
+
+    def receivers(self) -> list[str]:
+        """The names of the loaded receivers."""
+        return [str(row["name"]) for row in self._api("GET", "/api/v2/receivers")]
+
+    def create_silence(
+        self, matchers: Mapping[str, str], *, starts_at: datetime, ends_at: datetime, author: str, comment: str
+    ) -> str:
+        """Silence what has exactly these label values; the silence's id."""
+        if not matchers:
+            raise ValueError("A silence without matchers would silence everything: name at least one label.")
+        body = {
+            "matchers": [
+                {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in matchers.items()
+            ],
+            "startsAt": starts_at.isoformat(),
+            "endsAt": ends_at.isoformat(),
+            "createdBy": author,
+            "comment": comment,
+        }
+        return str(self._api("POST", "/api/v2/silences", body)["silenceID"])
+
+    def expire_silence(self, silence: str) -> None:
+        """End the silence with this id."""
+        if not re.fullmatch(r"[0-9a-f-]{1,64}", silence):
+            raise ValueError(f"{silence!r} is not the id of a silence.")
+        self.text("DELETE", f"/api/v2/silence/{silence}")
+
+    def reload(self) -> None:
+        """Read the configuration again. Refused (with the reason): the old one stays loaded."""
+        self.text("POST", "/-/reload")
+
+    def _api(self, method: str, path: str, json: Any = None) -> Any:
+        response = self.request(method, path, json=json)
+        if not response.ok:
+            raise Refused(response.text[:LARGEST_MESSAGE].strip(), int(response.status_code))
+        return decoded(response, self.url)
+
+
+def config_hash_of(text: str) -> int:
+    """The value of alertmanager_config_hash once `text` is loaded.
+
+    The first 48 bits of the MD5 of the file, little-endian (md5HashAsMetricValue in Alertmanager's
+    config/coordinator.go); 48, so that a float holds them exactly.
+    """
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:6], "little")
+
+
+def _alert(row: Mapping[str, Any]) -> HeldAlert:
+    return HeldAlert(
+        fingerprint=row["fingerprint"],
+        labels=row["labels"],
+        annotations=row["annotations"],
+        state=row["status"]["state"],
+        receivers=tuple(receiver["name"] for receiver in row["receivers"]),
+        silenced_by=tuple(row["status"]["silencedBy"]),
+        inhibited_by=tuple(row["status"]["inhibitedBy"]),
+        starts_at=parse_time(row["startsAt"]),
+    )
