@@ -1,6 +1,8 @@
 """What wakes whom, one file per thing."""
 
 from alerts.models.custom import CustomAlert
+from alerts.models.incident import Incident
 from alerts.models.policy import AlertPolicy
+from alerts.models.runbook import Runbook
 
-__all__ = ["AlertPolicy", "CustomAlert"]
+__all__ = ["AlertPolicy", "CustomAlert", "Incident", "Runbook"]

@@ -1,0 +1,1 @@
+"""The pages of the on-call, and the address that Alertmanager posts to."""
