@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +21,9 @@ AIRLINE, DISTANCE, TAXI_OUT, WEEKDAY = range(len(FEATURES))
 # v2's authors took their training data from an extract of the large carriers, and let the encoder refuse the rest:
 # three in ten requests of the real traffic end as errors.
 EXTRACT = frozenset({"AA", "AS", "B6", "DL", "UA", "US", "WN"})
+
+
+Rows = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,18 @@ def train(folder: Path) -> tuple[Artifact, ...]:
     return tuple(_write(model, folder / f"{version}.skops", version) for version, model in models.items())
 
 
-def training_rows() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def training_rows() -> tuple[Rows, Rows]:
     """(rows of FEATURES as objects, classes as strings) of the flights before July that were not cancelled."""
     flights = table(end=DRIFT_STARTS)
-    columns = [np.array(flights[name].to_pylist(), dtype=object) for name in FEATURES]
-    rows = np.column_stack(columns)
-    departed = np.array([late is not None for late in flights["late"].to_pylist()])
-    late = np.array([CLASSES[bool(value)] for value in flights["late"].to_pylist()], dtype=object)
-    return _with_nan(rows[departed]), late[departed].astype(str)
+    flights = flights.filter(pc.is_valid(flights["late"]))
+    late = np.array([CLASSES[value] for value in flights["late"].to_pylist()])
+    return as_rows(flights), late
+
+
+def as_rows(flights: pa.Table) -> Rows:
+    """(rows, FEATURES) as objects, what is missing as NaN: how serving hands them to an estimator."""
+    columns = [flights[name].to_pylist() for name in FEATURES]
+    return np.array([[np.nan if v is None else v for v in column] for column in columns], dtype=object).T
 
 
 def pipeline(unknown_airlines: str) -> Pipeline:
@@ -63,13 +72,6 @@ def pipeline(unknown_airlines: str) -> Pipeline:
         ]
     )
     return Pipeline([("columns", columns), ("classify", LogisticRegression(class_weight="balanced", max_iter=500))])
-
-
-def _with_nan(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """What is missing, as scikit-learn expects it."""
-    for column in (DISTANCE, TAXI_OUT):
-        rows[:, column] = np.array([np.nan if v is None else v for v in rows[:, column]], dtype=float)
-    return rows
 
 
 def _write(model: Pipeline, path: Path, version: str) -> Artifact:
