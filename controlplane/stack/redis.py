@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from controlplane.stack import binaries, probes
 from controlplane.stack.process import Process
@@ -34,11 +35,11 @@ class Redis(Server):
 
     @property
     def url(self) -> str:
-        return f"redis+socket://{self.socket}?virtual_host=0"
+        return f"redis+socket://{quote(str(self.socket))}?virtual_host=0"
 
     @property
     def client_url(self) -> str:
-        return f"unix://{self.socket}?db=0"
+        return f"unix://{quote(str(self.socket))}?db=0"
 
     def start(self) -> Self:
         if self._socket_folder is not None:

@@ -1,4 +1,4 @@
-"""Runs a command with DATABASE_URL naming a PostgreSQL of its own: `... -m controlplane.stack.with_postgres COMMAND...`"""
+"""`python -m controlplane.stack.with_postgres COMMAND...`: runs COMMAND with DATABASE_URL naming a fresh PostgreSQL."""
 
 import os
 import subprocess

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import redis
 import requests
+from kombu import Connection
 
 from controlplane.stack import binaries
 from controlplane.stack.alertmanager import Alertmanager
@@ -48,7 +49,12 @@ def test_redis_answers_on_its_socket_and_listens_on_no_port(redis_server: Redis)
         assert connection.set("colour", "green")
         assert connection.get("colour") == b"green"
         assert connection.config_get("port") == {"port": "0"}
-    assert redis_server.url == f"redis+socket://{redis_server.socket}?virtual_host=0"
+
+
+def test_redis_is_reached_through_both_urls_from_a_folder_with_a_space(tmp_path: Path) -> None:
+    with Redis(tmp_path / "a home") as server, client(server) as connection, Connection(server.url) as broker:
+        assert connection.ping()
+        assert broker.ensure_connection(max_retries=1, timeout=2).connected
 
 
 def test_redis_starts_again_after_it_was_killed(tmp_path: Path) -> None:

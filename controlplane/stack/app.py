@@ -1,0 +1,132 @@
+"""This project's own processes: web, worker, beat, quality exporter, serving, and commands of manage.py."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from controlplane.stack import probes
+from controlplane.stack.ports import HOST
+from controlplane.stack.process import TAIL_LINES, Process
+from controlplane.stack.server import PortServer, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60.0
+# Short: a task that is cut off is delivered again, and a person who pressed Ctrl-C waits.
+GRACE_SECONDS = 5.0
+
+
+class CommandError(RuntimeError):
+    """A command of manage.py that ended with an error. The message ends with what it printed last."""
+
+
+class HttpApp(PortServer):
+    """A process of ours that answers HTTP; `command(port)` is its command line, `ready_path` answers when ready."""
+
+    ready_timeout = START_SECONDS
+
+    def __init__(
+        self, name: str, command: Callable[[int], list[str]], ready_path: str, log: Path, env: Mapping[str, str],
+        port: int | None,
+    ) -> None:  # fmt: skip
+        super().__init__(Process(name, [], log=log, env=env, cwd=ROOT, grace=GRACE_SECONDS), port)
+        self.command = command
+        self.ready_path = ready_path
+
+    def arguments(self, port: int) -> list[str]:
+        return self.command(port)
+
+    def probe(self) -> probes.Probe:
+        return probes.http_ok(f"{self.url}{self.ready_path}")
+
+
+class QuietApp(Server):
+    """A process of ours that listens nowhere; it can be used once its log holds `ready_phrase`."""
+
+    ready_timeout = START_SECONDS
+
+    def __init__(self, name: str, command: list[str], ready_phrase: str, log: Path, env: Mapping[str, str]) -> None:
+        super().__init__(Process(name, command, log=log, env=env, cwd=ROOT, grace=GRACE_SECONDS))
+        self.ready_phrase = ready_phrase
+
+    def probe(self) -> probes.Probe:
+        return lambda: self.ready_phrase in self.process.log_text()
+
+
+def web(env: Mapping[str, str], logs: Path, port: int | None = None) -> HttpApp:
+    """The web process: UI, API, /metrics."""
+
+    def command(port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "gunicorn", "controlplane.wsgi", "--bind", f"{HOST}:{port}"),
+            *("--workers", "2", "--threads", "4", "--no-control-socket"),
+        ]
+
+    return HttpApp("web", command, "/healthz", logs / "web.log", env, port)
+
+
+def exporter(env: Mapping[str, str], logs: Path, port: int | None = None) -> HttpApp:
+    """The quality exporter."""
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "manage.py", "quality_exporter", "--host", HOST, "--port", str(port)]
+
+    return HttpApp("quality exporter", command, "/metrics", logs / "exporter.log", env, port)
+
+
+def serving(
+    env: Mapping[str, str], logs: Path, snapshot: str, home: Path, port: int | None = None, replica: str = "demo-1"
+) -> HttpApp:
+    """One replica of the serving app, from `snapshot` (file or URL). Ready when it answers, with or without models."""
+
+    def command(port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "serving", "--snapshot", snapshot, "--host", HOST, "--port", str(port)),
+            *("--cache", str(home / "serving-cache"), "--predictions", str(home / "predictions")),
+            *("--token-file", str(home / "secrets" / "serving_token"), "--replica", replica),
+            *("--advertise", f"{HOST}:{port}"),
+        ]
+
+    return HttpApp(f"serving {replica}", command, "/healthz", logs / f"serving-{replica}.log", env, port)
+
+
+def worker(env: Mapping[str, str], logs: Path) -> QuietApp:
+    """A Celery worker."""
+    command = [
+        *(sys.executable, "-m", "celery", "-A", "controlplane", "worker"),
+        *("--concurrency", "2", "--loglevel", "INFO"),
+    ]
+    return QuietApp("worker", command, " ready.", logs / "worker.log", env)
+
+
+def beat(env: Mapping[str, str], logs: Path, home: Path) -> QuietApp:
+    """Celery's clock."""
+    command = [
+        *(sys.executable, "-m", "celery", "-A", "controlplane", "beat", "--loglevel", "INFO"),
+        *("--schedule", str(home / "celerybeat-schedule"), "--pidfile", ""),
+    ]
+    return QuietApp("beat", command, "beat: Starting", logs / "beat.log", env)
+
+
+def replay(env: Mapping[str, str], logs: Path, serving_url: str, *options: str) -> Process:
+    """The demo's traffic; not started. `options` as `python -m controlplane.demo.replay --help` lists them."""
+    command = [sys.executable, "-m", "controlplane.demo.replay", "--url", serving_url, *options]
+    return Process("demo traffic", command, log=logs / "replay.log", env=env, cwd=ROOT, grace=GRACE_SECONDS)
+
+
+def manage(env: Mapping[str, str], *arguments: str, timeout: float = 300.0) -> str:
+    """What `manage.py arguments...` printed; CommandError when it fails or takes over `timeout` seconds."""
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    shown = f"manage.py {' '.join(arguments)}"
+    try:
+        result = subprocess.run(
+            command, env={**os.environ, **env}, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"{shown} took more than {timeout:g} seconds.") from error
+    if result.returncode != 0:
+        tail = "\n".join(result.stdout.splitlines()[-TAIL_LINES:])
+        raise CommandError(f"{shown} ended with exit code {result.returncode}:\n{tail}")
+    return result.stdout

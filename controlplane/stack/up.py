@@ -1,0 +1,87 @@
+"""`python -m controlplane.stack.up [--check]`: the whole system with its demo, until Ctrl-C or the end of the check."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from controlplane.stack.app import ROOT, CommandError
+from controlplane.stack.binaries import MissingBinaryError
+from controlplane.stack.check import walk
+from controlplane.stack.process import ProcessError
+from controlplane.stack.system import HomeInUseError, System, started
+
+FAILURES = (ProcessError, CommandError, MissingBinaryError, HomeInUseError)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """0 after Ctrl-C, SIGTERM or a check without findings; 1 when something failed, which is printed."""
+    parser = argparse.ArgumentParser(
+        prog="script/up", description="Runs the whole system on this machine, with a demo."
+    )
+    parser.add_argument("--check", action="store_true", help="walk the main job end to end, then stop everything")
+    check = parser.parse_args(argv).check
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    home = _home(check)
+    system = None
+    try:
+        system = started(home, _say)
+        if check:
+            return walk(system)
+        system.traffic.play()
+        _introduce(system)
+        system.watch()
+        return 0
+    except KeyboardInterrupt:
+        _say("Stopping.")
+        return 130 if check else 0
+    except FAILURES as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    finally:
+        if system is not None:
+            # From here on it takes seconds; a second Ctrl-C would only leave the work half done.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            system.stop()
+
+
+def _home(check: bool) -> Path:
+    """PLUMBLINE_HOME, or `var/`. A check starts from nothing, so it gets a new folder, which stays for its logs."""
+    given = os.environ.get("PLUMBLINE_HOME")
+    if given:
+        return Path(given).resolve()
+    if not check:
+        return ROOT / "var"
+    (ROOT / "var").mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="check-", dir=ROOT / "var"))
+
+
+def _introduce(system: System) -> None:
+    addresses, sign_in = system.addresses, system.sign_in
+    rows = {
+        "web UI": f"{addresses.web}/",
+        "sign in as": f"{sign_in.user}, password {sign_in.password}",
+        "API": f"{addresses.web}/api/docs/",
+        "Prometheus": f"{addresses.prometheus}/alerts",
+        "Alertmanager": f"{addresses.alertmanager}/",
+        "serving": f"{addresses.serving}/",
+        "quality exporter": f"{addresses.exporter}/metrics",
+        "teams' receivers": f"{addresses.receiver}/",
+        "logs": f"{system.logs}/",
+    }
+    _say("\nPlumbline runs, with the demo's traffic:\n")
+    for name, value in rows.items():
+        _say(f"  {name:<18}{value}")
+    _say("\nCtrl-C stops all of it.")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
