@@ -114,7 +114,7 @@ def traffic_document(traffic: Traffic, shadows: list[str]) -> Document:
 
 
 def model_document(model: MLModel) -> Document:
-    """A model's own fields; its versions, features and the rest have documents of their own."""
+    """A model's own fields and its features; its versions and the rest have documents of their own."""
     return _filled(
         {
             "name": model.name,
@@ -127,5 +127,6 @@ def model_document(model: MLModel) -> Document:
             "data_team": model.data_team.name,
             "in_flight_limit": model.in_flight_limit,
             "timeout_seconds": model.timeout_seconds,
+            "features": [feature_document(f) for f in model.features.all()],
         }
     )

@@ -39,6 +39,11 @@ def may_edit_team(user: Any, team: Team) -> bool:
     return any(role == Member.Role.EDITOR for _, role in _roles(user, {team.pk}))
 
 
+def may_create_teams(user: Any) -> bool:
+    """Superusers: a team is part of the organisation, not of a model."""
+    return bool(user.is_active and user.is_superuser)
+
+
 def may_register_models(user: Any) -> bool:
     """Editors of at least one team, and superusers."""
     if not user.is_authenticated or not user.is_active:

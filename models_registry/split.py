@@ -53,20 +53,38 @@ def shift(split: Split, percent: int) -> Split:
     return replace(split, canary_percent=percent)
 
 
-def promote(split: Split) -> Split:
-    """The canary becomes live."""
+def promote(split: Split, version: str | None = None) -> Split:
+    """The canary becomes live. With `version`, a repeat finds it live already and changes nothing."""
+    if version is not None and version == split.live:
+        return split
     if split.canary is None:
         raise TrafficError("There is no canary to promote: deploy a version first.")
+    if version not in (None, split.canary):
+        raise TrafficError(f"{version} is not the canary, {split.canary} is: name that one.")
     return deploy(split, split.canary, 100)
 
 
-def roll_back(split: Split) -> Split:
-    """Without the canary, or, where there is none, with the previous live version live again."""
-    if split.canary is not None:
+def roll_back(split: Split, version: str | None = None) -> Split:
+    """Without the canary, or, where there is none, with the previous live version live again.
+
+    With `version`, that version leaves traffic, whichever of the two it is; one that answers nothing already is left
+    alone. So a repeated order to roll back a canary never goes on to roll back the live version.
+    """
+    if version is not None and version not in (split.canary, split.live):
+        return split
+    if split.canary is not None and version in (None, split.canary):
         return replace(split, canary=None, canary_percent=0)
     if split.previous_live is None:
         raise TrafficError("There is nothing to roll back to: no canary, and no version was live before this one.")
-    return replace(split, live=split.previous_live, previous_live=None)
+    shadows = split.shadows - {split.previous_live}
+    return Split(live=split.previous_live, shadows=shadows)
+
+
+def withdraw(split: Split) -> Split:
+    """Nobody answers requests any more; rolling back puts the live version back."""
+    if split.live is None:
+        return split
+    return Split(previous_live=split.live)
 
 
 def shadow(split: Split, shadows: frozenset[str]) -> Split:

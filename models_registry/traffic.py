@@ -17,7 +17,7 @@ from models_registry.split import Split, TrafficError
 
 RETRIES = 5
 
-__all__ = ["TrafficError", "deploy", "promote", "read_split", "roll_back", "set_shadows", "shift_traffic"]
+__all__ = ["TrafficError", "deploy", "promote", "read_split", "roll_back", "set_shadows", "shift_traffic", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,13 @@ def shift_traffic(model: MLModel, *, percent: int, actor: Actor, reason: str = "
     )
 
 
-def promote(model: MLModel, *, actor: Actor, reason: str = "") -> Change | None:
-    """Make the canary live."""
+def promote(model: MLModel, *, actor: Actor, version: str | None = None, reason: str = "") -> Change | None:
+    """Make the canary live. None: `version` is live already."""
     return _change(
         model,
         _Move(
             Change.Kind.DEPLOY,
-            split.promote,
+            lambda before: split.promote(before, version),
             lambda before, after: f"{model.name} {after.live}: promoted from canary, {before.live} was live",
             lambda _, after: after.live,
         ),
@@ -92,19 +92,37 @@ def promote(model: MLModel, *, actor: Actor, reason: str = "") -> Change | None:
     )
 
 
-def roll_back(model: MLModel, *, actor: Actor, reason: str = "") -> Change | None:
-    """Empty the canary, or, where there is none, put the previous live version back."""
+def roll_back(model: MLModel, *, actor: Actor, version: str | None = None, reason: str = "") -> Change | None:
+    """Empty the canary, or, where there is none, put the previous live version back.
+
+    With `version`, take that one out of traffic; None: it answers nothing already. Only so it is safe to retry.
+    """
     return _change(
         model,
         _Move(
             Change.Kind.ROLLBACK,
-            split.roll_back,
+            lambda before: split.roll_back(before, version),
             lambda before, after: (
                 f"{model.name}: canary {before.canary} rolled back, {after.live} answers all"
-                if before.canary
-                else f"{model.name}: {before.live} rolled back to {after.live}"
+                if before.live == after.live
+                else f"{model.name}: {before.live or 'withdrawal'} rolled back to {after.live}"
             ),
-            lambda before, _: before.canary or before.live,
+            lambda before, after: before.canary if before.live == after.live else before.live,
+        ),
+        actor,
+        reason,
+    )
+
+
+def withdraw(model: MLModel, *, actor: Actor, reason: str = "") -> Change | None:
+    """Stop serving the model: the step before deleting it. None: nothing answers for it."""
+    return _change(
+        model,
+        _Move(
+            Change.Kind.TRAFFIC,
+            split.withdraw,
+            lambda before, _: f"{model.name}: withdrawn, {before.live} was live",
+            lambda before, _: before.live,
         ),
         actor,
         reason,
@@ -137,7 +155,8 @@ def _change(model: MLModel, move: _Move, actor: Actor, reason: str) -> Change | 
 
 def _attempt(model: MLModel, move: _Move, actor: Actor, reason: str) -> tuple[bool, Change | None]:
     """Whether the move stood against other writers, and its Change (None: nothing was to be changed)."""
-    Traffic.objects.get_or_create(model=model)
+    # By id: handing the object over would leave the new, empty row cached on it.
+    Traffic.objects.get_or_create(model_id=model.pk)
     row = Traffic.objects.select_related("live", "canary", "previous_live").get(model=model)
     before = read_split(row)
     after = move.apply(before)
@@ -156,6 +175,7 @@ def _attempt(model: MLModel, move: _Move, actor: Actor, reason: str) -> tuple[bo
     if not claimed:
         return False, None
     written = Traffic.objects.select_related("live", "canary", "previous_live").get(pk=row.pk)
+    model.traffic = written
     written.shadows.set([ids[v] for v in after.shadows])
     serving = [ids[v] for v in (after.live, after.canary) if v is not None]
     ModelVersion.objects.filter(pk__in=serving, served_at__isnull=True).update(served_at=timezone.now())

@@ -2,5 +2,6 @@
 
 from controlplane.models.loop import LoopState, Peer
 from controlplane.models.release import Release
+from controlplane.models.token import ApiToken
 
-__all__ = ["LoopState", "Peer", "Release"]
+__all__ = ["ApiToken", "LoopState", "Peer", "Release"]

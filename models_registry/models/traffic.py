@@ -10,8 +10,8 @@ class Traffic(models.Model):
     """Changed only by the functions of models_registry.traffic, by a conditional update on `revision`."""
 
     model = models.OneToOneField(MLModel, on_delete=models.CASCADE, related_name="traffic")
-    live = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
-    canary = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    live = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, null=True, related_name="+")
+    canary = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, null=True, related_name="+")
     canary_percent = models.PositiveSmallIntegerField(default=0)
     shadows = models.ManyToManyField(ModelVersion, related_name="+", blank=True)
     previous_live = models.ForeignKey(ModelVersion, on_delete=models.SET_NULL, null=True, related_name="+")

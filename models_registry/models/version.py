@@ -26,10 +26,10 @@ class ModelVersion(models.Model):
     )
     sha256 = models.CharField("SHA-256", max_length=64, validators=[validate_sha256])
     baseline = models.ForeignKey(
-        Baseline, on_delete=models.PROTECT, null=True, blank=True, related_name="versions", help_text="For drift."
+        Baseline, on_delete=models.RESTRICT, null=True, blank=True, related_name="versions", help_text="For drift."
     )
     pipeline_release = models.ForeignKey(
-        PipelineRelease, on_delete=models.PROTECT, null=True, blank=True, related_name="versions"
+        PipelineRelease, on_delete=models.RESTRICT, null=True, blank=True, related_name="versions"
     )
     notes = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
