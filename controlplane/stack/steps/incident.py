@@ -1,0 +1,125 @@
+"""A bad rollout: deployed, noticed, routed, looked at, undone."""
+
+import html
+import re
+import time
+from typing import Any
+
+from controlplane.stack.job import MODEL, Job, StepFailed
+
+ALERT = "MLCanaryWorse"
+ON_CALL = "flight-ops"
+CANARY = "v2"
+DEPLOY_PERCENT = 20
+# Rolling back must reach a running replica within this many seconds.
+SHIFT_SECONDS = 3.0
+
+
+def deploy(job: Job) -> str:
+    """One call deploys; repeating it changes nothing; the Change ends as an annotation, or waits for a Grafana."""
+    body: dict[str, Any] = {"version": CANARY, "percent": DEPLOY_PERCENT, "reason": "script/up --check"}
+    first = job.api("POST", f"models/{MODEL}/deploy/", **body)
+    again = job.api("POST", f"models/{MODEL}/deploy/", **body)
+    if not first["changed"] or again["changed"]:
+        raise StepFailed(f"A deploy changes something once, and only once: {first}, then {again}.")
+    change = next(c for c in job.listed(f"changes/?model_name={MODEL}") if c["uuid"] == first["change"])
+    delivery = job.until("the deploy's annotation", lambda: _annotation(job, change["uuid"]), 30)
+    return f"change {change['uuid'][:8]} ({change['summary']}), annotation {delivery['state']}"
+
+
+def _annotation(job: Job, change: str) -> dict[str, Any] | None:
+    rows = job.listed(f"annotations/?change={change}")
+    return rows[0] if rows and rows[0]["state"] in ("waiting", "delivered") else None
+
+
+def canary_alert(job: Job) -> str:
+    """The canary's alert fires, reaches the on-call team's receiver, and is kept as an incident."""
+    fired = job.until(f"{ALERT} fires", lambda: job.firing(ALERT, model_name=MODEL, model_version=CANARY), 120)[0]
+    if (fired["labels"]["team"], fired["labels"]["severity"]) != (ON_CALL, "page"):
+        raise StepFailed(f"{ALERT} should page {ON_CALL}, its labels are {fired['labels']}.")
+    told = job.until("Alertmanager sends it to a receiver", lambda: _routed(job), 60)
+    path = f"/{ON_CALL}/page"
+    job.until(f"the receiver at {path} got it", lambda: _received(job, path), 60)
+    incident = job.until("the incident exists", lambda: _incident(job), 30)
+    job.notes["alert"] = fired
+    return f"receivers {', '.join(told)}; incident {incident['id']} since {incident['starts_at']}"
+
+
+def _routed(job: Job) -> list[str] | None:
+    for alert in job.alertmanager("alerts"):
+        if alert["labels"]["alertname"] == ALERT and alert["labels"]["model_name"] == MODEL:
+            receivers = [receiver["name"] for receiver in alert["receivers"]]
+            return receivers if any(ON_CALL in name for name in receivers) else None
+    return None
+
+
+def _received(job: Job, path: str) -> bool:
+    receiver = job.system.receiver
+    return receiver is not None and any(
+        alert["labels"]["alertname"] == ALERT for delivery in receiver.received(path) for alert in delivery.alerts
+    )
+
+
+def _incident(job: Job) -> dict[str, Any] | None:
+    rows = job.listed(f"incidents/?alert={ALERT}&model_name={MODEL}")
+    return rows[0] if rows else None
+
+
+def runbook_page(job: Job) -> str:
+    """The alert's runbook_url opens a page with that model's and version's numbers of now."""
+    job.sign_in()
+    url = job.notes["alert"]["annotations"]["runbook_url"]
+    page = job.page(url)
+    job.notes["runbook"] = (url, page)
+    for expected in (MODEL, CANARY, ALERT):
+        if expected not in page:
+            raise StepFailed(f"The runbook page {url} doesn't name {expected}.")
+    shown = _shown_ratio(page)
+    measured = max(
+        value
+        for _, value in job.query(
+            f'job:ml_inference_error_rate:ratio5m{{model_name="{MODEL}",model_version="{CANARY}",route="predict"}}'
+        )
+    )
+    if abs(shown - measured) > 0.05:
+        raise StepFailed(f"The page shows an error ratio of {shown:.1%}, Prometheus has {measured:.1%}.")
+    return f"{CANARY} fails {shown:.1%} of its requests, Prometheus says {measured:.1%}"
+
+
+def _shown_ratio(page: str) -> float:
+    found = re.search(rf'data-error-ratio="([0-9.]+)"[^>]*data-version="{CANARY}"', page)
+    if not found:
+        raise StepFailed("The runbook page shows no error ratio of the canary.")
+    return float(found[1])
+
+
+def roll_back(job: Job) -> str:
+    """The page's button empties the canary within seconds; its errors stop and the alert resolves."""
+    url, page = job.notes["runbook"]
+    action = re.search(r'<form[^>]*action="([^"]*roll[_-]back[^"]*)"', page)
+    if not action:
+        raise StepFailed("The runbook page has no form to roll back.")
+    job.submit(job.system.addresses.web + html.unescape(action[1]), url, reason="script/up --check", confirm="yes")
+    pressed = time.monotonic()
+    job.until("the replica has emptied the canary", lambda: _canary_idle(job), 10)
+    seconds = time.monotonic() - pressed
+    if seconds > SHIFT_SECONDS:
+        raise StepFailed(f"The running replica took {seconds:.1f} s to shift its traffic, over {SHIFT_SECONDS} s.")
+    job.until("the error ratio falls", lambda: _errors_gone(job), 90)
+    job.until(f"{ALERT} resolves", lambda: not job.firing(ALERT, model_name=MODEL), 60)
+    job.until("the incident is closed", lambda: (_incident(job) or {}).get("ends_at"), 60)
+    return f"traffic shifted in {seconds:.1f} s, alert resolved after {time.monotonic() - pressed:.0f} s"
+
+
+def _canary_idle(job: Job) -> bool:
+    before = job.serving_counts()
+    time.sleep(0.5)
+    after = job.serving_counts()
+    return after.get("v1", 0) > before.get("v1", 0) and after.get(CANARY, 0) == before.get(CANARY, 0)
+
+
+def _errors_gone(job: Job) -> bool:
+    errors = f'sum(rate(ml_inference_requests_total{{model_name="{MODEL}",status="error"}}[15s]))'
+    total = f'sum(rate(ml_inference_requests_total{{model_name="{MODEL}"}}[15s]))'
+    series = job.query(f"{errors} / {total}")
+    return bool(series) and series[0][1] < 0.01
