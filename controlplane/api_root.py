@@ -12,6 +12,8 @@ LISTS = {
     "models": "api-model-list",
     "changes": "api-change-list",
     "replicas": "api-replica-list",
+    "releases": "api-release-list",
+    "incidents": "api-incident-list",
     "schema": "api-schema",
     "docs": "api-docs",
 }
