@@ -64,7 +64,7 @@ def test_wait_ready_returns_once_the_probe_says_yes(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_at_start_fails_at_once_with_its_logs_tail(tmp_path: Path) -> None:
-    process = python("print('line one'); raise SystemExit('the disk is full')", tmp_path).start()
+    process = python("print('line one', flush=True); raise SystemExit('the disk is full')", tmp_path).start()
     began = time.monotonic()
     with pytest.raises(ProcessError, match=r"(?s)sample ended with exit code 1.*line one.*the disk is full"):
         process.wait_ready(lambda: False, timeout=60)

@@ -1,125 +1,15 @@
-"""script/setup: what it does and says when something is missing.
-
-It runs for real here, in a copy, but every program that it looks for is a stand-in on a PATH of our own: nothing is
-installed and no file of the machine changes.
-"""
+"""script/setup: what it does and says when something is missing, tried on a machine of stand-ins."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = (
-    "bash",
-    "cat",
-    "chmod",
-    "dirname",
-    "env",
-    "flock",
-    "grep",
-    "head",
-    "mktemp",
-    "mv",
-    "rm",
-    "sha256sum",
-    "sleep",
-    "tail",
-)
-SERVERS = ("redis-server", "prometheus", "promtool", "prometheus-alertmanager", "amtool")
+from tests.stack.machine import Machine
+
 FOREIGN_POLICY = "#!/bin/sh\nexit 0\n"
-# A Python for .venv that writes down how pip is called, and can be told to fail.
-PYTHON = """#!/bin/sh
-case "$*" in
-    "-m pip --version" | "-c ") exit 0 ;;
-    "-m pip"*) echo "$*" >>"$CALLS"; exit "${PIP_EXIT:-0}" ;;
-esac
-"""
-# The machine's own Python, which makes virtual environments.
-SYSTEM_PYTHON = """#!/bin/bash
-if [ "$1 $2" = "-m venv" ]; then echo "$*" >>"$CALLS"; fi
-"""
-# An apt-get that writes down its call and the service policy in force, then installs by touching stand-ins, or fails.
-APT_GET = """#!/bin/bash
-echo "apt-get $*" >>"$CALLS"
-[[ $* == *" update"* ]] && exit 0
-cat "$POLICY" >>"$SEEN_POLICY"
-sleep "${APT_SECONDS:-0}"
-if [ "${APT_EXIT:-0}" != 0 ]; then echo "E: the disk is full"; exit "$APT_EXIT"; fi
-for name in redis-server chromium; do cat "$0.stub" >"$BIN/$name"; chmod 755 "$BIN/$name"; done
-"""
-
-
-class Machine:
-    """A copy of the project's setup on a machine of stand-ins."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "a clone"
-        self.bin = folder / "bin"
-        self.policy = folder / "policy-rc.d"
-        self.seen_policy = folder / "seen-policy"
-        self.calls = folder / "calls"
-        self.environment = {
-            "PATH": str(self.bin), "BIN": str(self.bin), "CALLS": str(self.calls), "POLICY": str(self.policy),
-            "SEEN_POLICY": str(self.seen_policy), "TMPDIR": str(folder),
-        }  # fmt: skip
-        self._copy()
-        self.bin.mkdir()
-        for tool in TOOLS:
-            (self.bin / tool).symlink_to(shutil.which(tool) or tool)
-        for server in SERVERS:
-            self.program(server)
-        self.program("id", "#!/bin/sh\necho 0\n")
-        self.program("python3", SYSTEM_PYTHON)
-        self.program("apt-get", APT_GET)
-        (self.bin / "apt-get.stub").write_text("#!/bin/sh\n")
-        (self.root / ".venv" / "bin").mkdir(parents=True)
-        self._write(self.root / ".venv" / "bin" / "python", PYTHON)
-
-    def _copy(self) -> None:
-        (self.root / "script").mkdir(parents=True)
-        shutil.copytree(ROOT / "requirements", self.root / "requirements")
-        text = (ROOT / "script" / "setup").read_text()
-        assert text.count("/usr/sbin/policy-rc.d") == 2
-        self._write(self.root / "script" / "setup", text.replace("/usr/sbin/policy-rc.d", str(self.policy)))
-
-    def _write(self, path: Path, text: str) -> None:
-        path.write_text(text)
-        path.chmod(0o755)
-
-    def program(self, name: str, text: str = "#!/bin/sh\n") -> None:
-        self._write(self.bin / name, text)
-
-    def without(self, *names: str) -> None:
-        for name in names:
-            (self.bin / name).unlink()
-
-    def plain_user(self) -> None:
-        self.program("id", "#!/bin/sh\necho 1000\n")
-
-    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [self.bin / "bash", self.root / "script" / "setup", *arguments],
-            env=self.environment | environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
-
-    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
-        with self.start(*arguments, **environment) as process:
-            output = process.communicate(timeout=30)[0]
-        return process.returncode, output
-
-    def called(self) -> list[str]:
-        return self.calls.read_text().splitlines() if self.calls.exists() else []
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def test_without_apt_it_names_exactly_what_is_missing(machine: Machine) -> None:

@@ -1,0 +1,60 @@
+"""script/test and script/up: what they call, with which exit code, tried on a machine of stand-ins."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from controlplane.stack import with_postgres
+from tests.stack.machine import Machine
+
+
+@pytest.fixture
+def machine(machine: Machine) -> Machine:
+    """All set up, for tests too."""
+    machine.program("chromium")
+    machine.program("initdb")
+    assert machine.run("--test")[0] == 0
+    machine.calls.unlink()
+    return machine
+
+
+def test_all_tests_run_on_sqlite_and_those_of_the_database_layer_again_on_postgres(machine: Machine) -> None:
+    code, output = machine.run(script="test")
+    assert code == 0
+    sqlite, postgres = machine.called()
+    assert sqlite.startswith(f"-m pytest --color=no in {machine.root}")
+    assert "-m controlplane.stack.with_postgres .venv/bin/python -m pytest -m database" in postgres
+    assert output.splitlines()[-2:] == ["SQLite: 30 passed in 9s", "PostgreSQL: 4 passed in 1s"]
+
+
+@pytest.mark.parametrize("failing", ["PYTEST_EXIT", "POSTGRES_EXIT"])
+def test_a_failure_on_either_database_fails_the_whole_after_both_have_run(machine: Machine, failing: str) -> None:
+    assert machine.run(script="test", **{failing: "1"})[0] == 1
+    assert len(machine.called()) == 2
+
+
+def test_arguments_go_to_pytest_and_its_exit_code_comes_back(machine: Machine) -> None:
+    assert machine.run("tests/stack", "-k", "a or b", script="test", PYTEST_EXIT="5")[0] == 5
+    [call] = machine.called()
+    assert call.startswith("-m pytest tests/stack -k a or b in")
+
+
+def test_tests_write_to_a_home_of_their_own_which_is_gone_afterwards(machine: Machine) -> None:
+    machine.run("tests", script="test", PLUMBLINE_HOME="/srv/production")
+    home = Path(machine.called()[0].rpartition("home ")[2])
+    assert home.is_relative_to(machine.root.parent)
+    assert not home.parent.exists()
+
+
+def test_up_runs_the_system_and_reads_a_relative_home_where_it_was_called(machine: Machine) -> None:
+    assert machine.run("--check", script="up", PLUMBLINE_HOME="srv/plumbline")[0] == 0
+    assert machine.called() == [f"-m controlplane.stack.up --check in {machine.root}, home //srv/plumbline"]
+
+
+def test_with_postgres_hands_on_the_address_and_the_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    code = with_postgres.main(
+        [sys.executable, "-c", "import os; print(os.environ['DATABASE_URL']); raise SystemExit(3)"]
+    )
+    assert code == 3
+    assert capfd.readouterr().out.startswith("postgres://")
