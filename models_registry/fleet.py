@@ -169,6 +169,11 @@ def load_fleet() -> Fleet:
     return Fleet(teams=teams, models=_models(), replicas=replicas, loaded_at=timezone.now())
 
 
+def load_model(name: str) -> FleetModel | None:
+    """One model as the fleet holds it; None where none of this name is registered."""
+    return next(iter(_models(name)), None)
+
+
 def _team(team: Team) -> FleetTeam:
     receivers = sorted(team.receivers.all(), key=lambda r: r.severity)
     return FleetTeam(
@@ -192,23 +197,28 @@ def _replica(row: Replica) -> FleetReplica:
     )
 
 
-def _models() -> tuple[FleetModel, ...]:
-    splits = _splits()
+def _models(name: str | None = None) -> tuple[FleetModel, ...]:
+    of = {} if name is None else {"model__name": name}
+    splits = _splits(of)
     features: dict[int, list[Feature]] = defaultdict(list)
-    for feature in Feature.objects.select_related("team").order_by("position", "pk"):
+    for feature in Feature.objects.filter(**of).select_related("team").order_by("position", "pk"):
         features[feature.model_id].append(feature)
     versions: dict[int, list[ModelVersion]] = defaultdict(list)
     # The profile can be large: it is the drift check's business alone.
     for version in (
-        ModelVersion.objects.select_related("baseline", "pipeline_release")
+        ModelVersion.objects.filter(**of)
+        .select_related("baseline", "pipeline_release")
         .defer("baseline__profile")
         .order_by("created_at", "pk")
     ):
         versions[version.model_id].append(version)
     # Later rows overwrite earlier ones: the newest release stays.
-    pipelines = dict(PipelineRelease.objects.order_by("released_at", "pk").values_list("model_id", "release"))
-    starts = dict(ReplicaStarts.objects.values_list("model_id", "total"))
-    rows = MLModel.objects.select_related("on_call_team", "applied_ml_team", "data_team")
+    newest_last = PipelineRelease.objects.filter(**of).order_by("released_at", "pk")
+    pipelines = dict(newest_last.values_list("model_id", "release"))
+    starts = dict(ReplicaStarts.objects.filter(**of).values_list("model_id", "total"))
+    rows = MLModel.objects.filter(**({} if name is None else {"name": name})).select_related(
+        "on_call_team", "applied_ml_team", "data_team"
+    )
     models = (
         _model(
             m,
@@ -223,8 +233,8 @@ def _models() -> tuple[FleetModel, ...]:
     return tuple(sorted(models, key=lambda m: m.name))
 
 
-def _splits() -> dict[int, Split]:
-    rows = Traffic.objects.select_related("live", "canary", "previous_live").prefetch_related("shadows")
+def _splits(of: dict[str, str]) -> dict[int, Split]:
+    rows = Traffic.objects.filter(**of).select_related("live", "canary", "previous_live").prefetch_related("shadows")
     return {row.model_id: read_split(row, [v.version for v in row.shadows.all()]) for row in rows}
 
 
