@@ -58,6 +58,7 @@ def run(options: Options) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     listener = config.bind_socket()
+    listener.listen(config.backlog)  # from here on a caller waits instead of being refused
     port = listener.getsockname()[1]
     replica = options.replica or default_replica(port)
     predictions = PredictionLog(options.predictions, replica)
