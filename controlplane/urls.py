@@ -21,5 +21,6 @@ urlpatterns = [
     path("api/incidents/", IncidentViewSet.as_view({"get": "list"}), name="api-incident-list"),
     path("api/incidents/<int:pk>/", IncidentViewSet.as_view({"get": "retrieve"}), name="api-incident"),
     path("", include("alerts.urls")),
+    path("", include("dashboards.urls")),
     path("", include("controlplane.pages.urls")),
 ]
