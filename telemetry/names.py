@@ -108,11 +108,6 @@ VERSION_ERROR_RATIO = "job:ml_version_server_error_rate:ratio"
 VERSION_P95 = "job:ml_version_latency_p95_seconds:"
 LIVE_ERROR_RATIO = "job:ml_live_server_error_rate:ratio"
 LIVE_P95 = "job:ml_live_latency_p95_seconds:"
-TRAFFIC_SHARE = "job:ml_inference_traffic_share:ratio"
-INVALID_INPUT_RATIO = "job:ml_inference_invalid_input:ratio"
-MISSING_ONLINE_RATIO = "job:ml_feature_missing_online:ratio"
-CLASS_SHARE = "job:ml_prediction_class_share:ratio"
-SATURATION = "job:ml_inference_saturation:ratio"
 
 # Scrape jobs.
 JOB_INFERENCE = "model-inference"

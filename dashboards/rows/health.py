@@ -119,7 +119,7 @@ def _saturation(board: Board) -> Panel:
         "percentunit",
     )
     query = Query(
-        board.model(names.recorded(names.SATURATION, "current")), board.legend("in flight" if board.one_model else "")
+        board.model(names.SATURATION), board.legend("in flight" if board.one_model else "")
     )
     return lines(frame, [query, *board.limit_queries(SATURATION_ALERT)], limit=board.limit(SATURATION_ALERT))
 
