@@ -71,13 +71,14 @@ def validate_artifact(value: str) -> None:
 
 def validate_labels(values: object) -> None:
     """A list of distinct, printable strings of 1 to 128 characters: classes or categories."""
+    # The code is our own: for "invalid" a JSONField would put its own message in place of ours.
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-        raise ValidationError('This is a list of strings, for example ["late", "on-time"].', code="invalid")
+        raise ValidationError('This is a list of strings, for example ["late", "on-time"].', code="labels")
     for value in values:
         if not 1 <= len(value) <= 128 or not value.isprintable():
-            raise ValidationError(f"{value!r} needs 1 to 128 printable characters.", code="invalid")
+            raise ValidationError(f"{value!r} needs 1 to 128 printable characters.", code="labels")
     if len(set(values)) != len(values):
-        raise ValidationError("Each value can be listed only once.", code="invalid")
+        raise ValidationError("Each value can be listed only once.", code="labels")
 
 
 def validate_aware(value: datetime) -> None:
