@@ -1,0 +1,121 @@
+"""One attempt to publish, as it is written down: the Release row, kept up to date before and after each step."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from django.utils import timezone
+
+from controlplane.bundle import Bundle
+from controlplane.models import Release
+from models_registry.models import Change
+
+LOG = logging.getLogger(__name__)
+DIFF_CHARACTERS = 200_000
+# difflib's time grows with the square of a file's length; dashboards are long and nobody reads their diffs.
+DIFF_LINES = 4_000
+AUTHORS = 5
+
+Say = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """For who does not watch."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A running step; set `message` to what it found."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """`say` is told each step as it ends; `checkpoint` is called between steps, with the name of the one that ended."""
+
+    row: Release
+    say: Say = silent
+    checkpoint: Say = silent
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Run the block as the step `name`: its time and message are on the row whether it succeeds or not."""
+        step, started, at = Step(), time.monotonic(), timezone.now()
+        try:
+            yield step
+        except Exception as error:
+            step.message = step.message or f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self.note(name, step.message, seconds=time.monotonic() - started, at=at.isoformat())
+        self.checkpoint(name)
+
+    def note(self, name: str, message: str, seconds: float = 0.0, at: str = "") -> None:
+        """Add a line to the log."""
+        entry = {
+            "step": name,
+            "at": at or timezone.now().isoformat(),
+            "seconds": round(seconds, 3),
+            "message": message[:2000],
+        }
+        self.row.log = [*self.row.log, entry]
+        Release.objects.filter(pk=self.row.pk).update(log=self.row.log)
+        self.say(f"{name:<10} {seconds:7.2f} s  {message.splitlines()[0] if message else 'ok'}")
+
+    def mark(self, outcome: Release.Outcome) -> None:
+        """An outcome that is not the last: on probation."""
+        self.row.outcome = outcome
+        Release.objects.filter(pk=self.row.pk).update(outcome=outcome)
+
+    def finish(self, outcome: Release.Outcome, reason: str = "") -> Release:
+        """The end of it."""
+        self.row.outcome, self.row.reason, self.row.finished_at = outcome, reason, timezone.now()
+        Release.objects.filter(pk=self.row.pk).update(outcome=outcome, reason=reason, finished_at=self.row.finished_at)
+        level = logging.INFO if outcome in Release.GOOD else logging.WARNING
+        LOG.log(level, "release %s (%s): %s %s", self.row.pk, self.row.hash[:12], outcome, reason)
+        return self.row
+
+    @property
+    def superseded(self) -> bool:
+        """The fence: a newer attempt exists, so this one must not touch anything any more."""
+        return Release.objects.filter(pk__gt=self.row.pk).exists()
+
+
+def authors() -> str:
+    """Who changed something since the last good release, newest first; plumbline where nobody did."""
+    last = Release.objects.filter(outcome__in=Release.GOOD).order_by("-pk").values_list("started_at", flat=True).first()
+    changes = Change.objects.order_by("-at")
+    if last is not None:
+        changes = changes.filter(at__gte=last)
+    names = list(dict.fromkeys(changes.values_list("author", flat=True)[:500]))
+    return ", ".join(names[:AUTHORS])[:500] or "plumbline"
+
+
+def unified(base: Bundle | None, bundle: Bundle) -> str:
+    """What `bundle` changes, file by file, rules and routes before dashboards; cut after DIFF_CHARACTERS."""
+    before = base.files if base is not None else {}
+    parts: list[str] = []
+    length = 0
+    for path in sorted({*before, *bundle.files}, key=lambda path: (path.startswith("grafana/"), path)):
+        old, new = before.get(path, ""), bundle.text(path)
+        if old == new:
+            continue
+        part = _file_diff(path, old, new)
+        if length + len(part) > DIFF_CHARACTERS:
+            parts.append(f"{part[: DIFF_CHARACTERS - length]}\n(the rest is left out)\n")
+            break
+        parts.append(part)
+        length += len(part)
+    return "".join(parts)
+
+
+def _file_diff(path: str, old: str, new: str) -> str:
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) > DIFF_LINES:
+        return f"--- a/{path}\n+++ b/{path}\n(too long to compare: {len(before)} lines before, {len(after)} after)\n"
+    lines = unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm="")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,121 @@
+"""What a release must pass before any server sees it. Each check raises CheckRefused with its reason, or returns.
+
+promtool and amtool know the syntax. They let pass what only shows when it runs: two rules with equal labels, and
+matches of many with many; the first is found here, the second by asking Prometheus for each new expression.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from alerts.http import Refused
+from alerts.prometheus import Prometheus
+from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, RULES_FOLDER, TESTS_FOLDER, Bundle
+from controlplane.rendered_rules import (
+    BadRules,
+    Key,
+    RenderedGroup,
+    RenderedRule,
+    duplicates,
+    groups_of,
+    parse_yaml,
+)
+from controlplane.stack import binaries
+
+TOOL_SECONDS = 60  # rule tests of a large fleet included
+REASON_CHARACTERS = 6000
+PROMTOOL = ("prometheus", "promtool")
+AMTOOL = ("prometheus-alertmanager", "amtool")
+
+
+class CheckRefused(Exception):
+    """The release is refused. The message says by whom, and repeats the reason."""
+
+
+def check_rules_readable(bundle: Bundle) -> dict[Key, RenderedGroup]:
+    """The groups of the bundle, where each rule is one of a kind."""
+    try:
+        groups = groups_of(bundle)
+    except BadRules as error:
+        raise CheckRefused(str(error)) from error
+    if clashes := duplicates(groups):
+        raise CheckRefused("\n".join(clashes[:20]))
+    return groups
+
+
+def check_with_promtool(folder: Path, bundle: Bundle) -> None:
+    """`promtool check config` and `check rules` on the release in `folder`."""
+    _run(PROMTOOL, ["check", "config", PROMETHEUS_CONFIG], folder)
+    if rules := list(bundle.folder(RULES_FOLDER)):
+        _run(PROMTOOL, ["check", "rules", *rules], folder)
+
+
+def check_rule_tests(folder: Path, bundle: Bundle, base: Bundle | None) -> int:
+    """`promtool test rules`, in one call, on every test that `base` has not passed alike; how many there were."""
+    tests = [path for path in bundle.folder(TESTS_FOLDER) if base is None or _differs(path, bundle, base)]
+    if tests:
+        _run(PROMTOOL, ["test", "rules", *tests], folder)
+    return len(tests)
+
+
+def check_with_amtool(folder: Path) -> None:
+    """`amtool check-config` on the release in `folder`."""
+    _run(AMTOOL, ["check-config", ALERTMANAGER_CONFIG], folder)
+
+
+def check_expressions(prometheus: Prometheus, rules: list[tuple[RenderedGroup, RenderedRule]]) -> None:
+    """Prometheus answers each expression without an error on the data it has; Unreachable where it does not answer."""
+    for group, rule in rules:
+        try:
+            prometheus.query(rule.expr)
+        except Refused as error:
+            raise CheckRefused(
+                f"Prometheus can't evaluate {rule.name} (group {group.name} of {group.path}): {error.message}\n"
+                f"The expression is: {rule.expr}"
+            ) from error
+
+
+def _differs(test: str, bundle: Bundle, base: Bundle) -> bool:
+    """Whether a test, or a rule file that it reads, is not the same in `base`."""
+    if bundle.text(test) != base.text(test):
+        return True
+    content = parse_yaml(bundle.text(test))
+    files = content.get("rule_files", []) if isinstance(content, Mapping) else []
+    paths = [_joined(test, file) for file in files]
+    return any(bundle.text(path) != base.text(path) for path in paths)
+
+
+def _joined(test: str, file: str) -> str:
+    """`../rules/x.yml` as named in `prometheus/tests/y.yml`, as a path inside the bundle."""
+    parts: list[str] = list(PurePosixPath(test).parts[:-1])
+    for part in PurePosixPath(file).parts:
+        if part == "..":
+            parts = parts[:-1]
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _run(tool: tuple[str, str], arguments: list[str], folder: Path) -> None:
+    package, name = tool
+    try:
+        binary = binaries.find(package, name)
+    except binaries.MissingBinaryError as error:
+        raise CheckRefused(str(error)) from error
+    what = f"{name} {' '.join(arguments[:2])}"
+    try:
+        done = subprocess.run(
+            [binary, *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=TOOL_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CheckRefused(f"{what} was not done within {TOOL_SECONDS} s.") from error
+    if done.returncode:
+        said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if _tells(line))
+        raise CheckRefused(f"{what} refuses it:\n{said[-REASON_CHARACTERS:] or f'exit code {done.returncode}'}")
+
+
+def _tells(line: str) -> bool:
+    """Whether a line of a tool's output says something about what is wrong."""
+    text = line.strip()
+    noise = text.startswith(("SUCCESS", "Checking", "Unit Testing", "WARNING")) and "FAILED:" not in text
+    return text not in ("", "FAILED:") and not noise

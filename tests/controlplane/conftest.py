@@ -1,0 +1,114 @@
+"""A home with a release, and a Prometheus and an Alertmanager that run it."""
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from alerts.alertmanager import Alertmanager
+from alerts.prometheus import ActiveAlert, Prometheus
+from controlplane.bundle import Bundle
+from controlplane.publish import Published, Publisher
+from controlplane.release_files import ReleaseFiles
+from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
+from controlplane.stack.prometheus import Prometheus as PrometheusServer
+from controlplane.verify import Servers
+from tests.controlplane.bundles import bundle
+
+
+@dataclass
+class Pair:
+    """The two servers, and the home that they read through its `current` link."""
+
+    home: Path
+    prometheus_server: PrometheusServer
+    alertmanager_server: AlertmanagerServer
+
+    @property
+    def files(self) -> ReleaseFiles:
+        return ReleaseFiles(self.home / "releases", self.home / "current", self.home / "targets")
+
+    @property
+    def prometheus(self) -> Prometheus:
+        return Prometheus(self.prometheus_server.url)
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        return Alertmanager(self.alertmanager_server.url)
+
+    @property
+    def servers(self) -> Servers:
+        return Servers(self.prometheus, self.alertmanager)
+
+    def bundle(self, files: dict[str, str] | None = None, **changes: str) -> Bundle:
+        return bundle(self.alertmanager_server.url.removeprefix("http://"), files, **changes)
+
+    def publisher(self, wanted: Bundle, **changes: object) -> Publisher:
+        return replace(Publisher(self.files, self.servers, lambda: wanted, margin_seconds=4), **changes)
+
+    def publish(self, wanted: Bundle, **changes: object) -> Published:
+        return self.publisher(wanted, **changes).publish()
+
+    def firing(self, name: str) -> ActiveAlert | None:
+        """The alert called `name`, where it fires."""
+        found = (a for a in self.prometheus.alerts() if a.labels["alertname"] == name and a.state == "firing")
+        return next(found, None)
+
+    def runs(self, wanted: Bundle) -> bool:
+        """Whether `wanted` is current, whole, and what the servers run."""
+        whole = self.files.read(self.files.current_hash()) == wanted and self.files.current_hash() == wanted.hash
+        return whole and not self.servers.differences(wanted)
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory,
+    prometheus_server: Callable[..., PrometheusServer],
+    alertmanager_server: Callable[..., AlertmanagerServer],
+) -> Pair:
+    """Servers for the tests of one module. Ask for `base` too: it brings them back to where they were."""
+    home = tmp_path_factory.mktemp("home")
+    files = ReleaseFiles(home / "releases", home / "current", home / "targets")
+    first = bundle(free_address())
+    files.write(first)
+    files.switch(first.hash)
+    alertmanager = alertmanager_server(home / "current/alertmanager/alertmanager.yml")
+    return Pair(home, prometheus_server(home / "current/prometheus/prometheus.yml"), alertmanager)
+
+
+@pytest.fixture
+def base(pair: Pair, settings: Settings) -> Bundle:
+    """The release that the servers run as the test begins: one alert, Steady, which fires."""
+    settings.PLUMBLINE_HOME = pair.home
+    settings.RELEASES_DIR = pair.home / "releases"
+    settings.CURRENT_LINK = pair.home / "current"
+    settings.TARGETS_DIR = pair.home / "targets"
+    settings.PROMETHEUS_URL = pair.prometheus_server.url
+    settings.ALERTMANAGER_URL = pair.alertmanager_server.url
+    wanted = pair.bundle()
+    if not pair.runs(wanted):
+        pair.files.write(wanted)
+        pair.files.switch(wanted.hash)
+        pair.prometheus.reload()
+        pair.alertmanager.reload()
+    wait_until(lambda: pair.firing("Steady") is not None)
+    return wanted
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Returns once `condition` holds; fails the test where that takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def free_address() -> str:
+    """host:port where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"

@@ -1,0 +1,115 @@
+"""Run as a process of its own: publishes in forked children that are killed, or compete, and reports what is left.
+
+`python -m tests.controlplane.crash_runner STORY A B` with two bundles as folders; the environment names the home and
+the servers. Prints one JSON document a line.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+from django.db import connection
+
+STEPS = ("write", "promtool", "tests", "amtool", "queries", "switch", "reload", "verify", "probation")
+DELAYS = (0.02, 0.1, 0.2, 0.3, 0.5, 0.9)  # seconds
+
+
+def main(story: str, folders: list[str]) -> None:
+    bundles = [Bundle.read(Path(folder)) for folder in folders]
+    call_command("migrate", verbosity=0)
+    {"killed": killed, "competing": competing}[story](bundles)
+
+
+def publisher(wanted: "Bundle") -> "Publisher":
+    return Publisher(ReleaseFiles.from_settings(), Servers.from_settings(), lambda: wanted, margin_seconds=4)
+
+
+def killed(bundles: "list[Bundle]") -> None:
+    """Towards each bundle in turn: a publisher dies after a step or a delay, and a second one goes on."""
+    for turn, moment in enumerate((*STEPS, *DELAYS)):
+        wanted = bundles[turn % 2]
+        before = files().current_hash()
+        wait_for(fork(lambda wanted=wanted, moment=moment: die_at(wanted, moment)))
+        left = files().current_hash()
+        whole = files().read(left)
+        published = publisher(wanted).publish()
+        tell(
+            moment=moment,
+            old_or_new=left in (before, wanted.hash),
+            whole=whole is not None and whole.hash == left,
+            outcome=str(published.outcome),
+            converged=files().current_hash() == wanted.hash and not Servers.from_settings().differences(wanted),
+            unfinished=Release.objects.filter(outcome__in=Release.UNFINISHED).count(),
+            drafts=[path.name for path in files().releases.glob(".*.tmp")],
+        )
+
+
+def die_at(wanted: "Bundle", moment: str | float) -> None:
+    def die(step: str) -> None:
+        if step == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if isinstance(moment, float):
+        signal.setitimer(signal.ITIMER_REAL, moment)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # its default ends the process at once, as SIGKILL does
+    replace(publisher(wanted), checkpoint=die).publish()
+
+
+def competing(bundles: "list[Bundle]") -> None:
+    """Publishers of different bundles at the same time, over and over."""
+    children = [fork(lambda wanted=wanted: compete(wanted)) for wanted in bundles]
+    for child in children:
+        wait_for(child)
+    rows = Release.objects.order_by("pk").values_list("outcome", "hash", "started_at", "finished_at")
+    tell(
+        attempts=[[outcome, digest, start.timestamp(), end.timestamp()] for outcome, digest, start, end in rows],
+        current=files().current_hash(),
+        loaded=[bundle.hash for bundle in bundles if not Servers.from_settings().differences(bundle)],
+    )
+
+
+def compete(wanted: "Bundle") -> None:
+    for _ in range(2):
+        publisher(wanted).publish(wait_seconds=30)
+        time.sleep(0.01)
+
+
+def files() -> "ReleaseFiles":
+    return ReleaseFiles.from_settings()
+
+
+def fork(work: Callable[[], None]) -> int:
+    connection.close()  # a connection must not be shared by two processes
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return child
+
+
+def wait_for(child: int) -> None:
+    os.waitpid(child, 0)
+
+
+def tell(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    django.setup()
+    from controlplane.bundle import Bundle
+    from controlplane.models import Release
+    from controlplane.publish import Publisher
+    from controlplane.release_files import ReleaseFiles
+    from controlplane.verify import Servers
+
+    main(sys.argv[1], sys.argv[2:])

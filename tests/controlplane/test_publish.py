@@ -1,0 +1,294 @@
+"""Publishing against a real Prometheus and a real Alertmanager: what gets through, what is refused, what is undone.
+
+Invariant 2: a refused release touches nothing, one that can't be loaded or evaluated is switched back, and alerts that
+were live stay live.
+"""
+
+import re
+import shutil
+import time
+
+import pytest
+
+from alerts.prometheus import Prometheus
+from controlplane import checks
+from controlplane.bundle import Bundle
+from controlplane.models import Release
+from controlplane.models.release import is_failing
+from controlplane.verify import Servers
+from models_registry.actor import Actor
+from models_registry.models import Change
+from tests.controlplane.bundles import MANY_TO_MANY, OTHER, STEADY, TWO, alert, rule_group, rule_test
+from tests.controlplane.conftest import Pair, free_address, wait_until
+
+pytestmark = pytest.mark.django_db
+
+Outcome = Release.Outcome
+
+
+def other(expr: str = "vector(2)", policy: str = "default") -> dict[str, str]:
+    return {OTHER: rule_group(f"Other:{policy}", alert("Other", expr, policy))}
+
+
+def test_a_change_is_checked_switched_loaded_and_evaluated(pair: Pair, base: Bundle) -> None:
+    wanted = pair.bundle(other(), group_wait="2s")
+    published = pair.publish(wanted)
+
+    assert (published.outcome, published.reason) == (Outcome.PUBLISHED, "")
+    assert pair.runs(wanted)
+    row = Release.objects.get()
+    assert row == published.release
+    assert (row.hash, row.base_hash, row.outcome) == (wanted.hash, base.hash, Outcome.PUBLISHED)
+    steps = [entry["step"] for entry in row.log]
+    assert steps == [
+        *("render", "write", "promtool", "tests", "amtool", "queries", "switch", "reload", "verify", "probation")
+    ]
+    assert all(entry["seconds"] >= 0 and entry["at"] for entry in row.log)
+    assert row.changed_groups == [[OTHER, "Other:default"]]
+    assert "+- name: Other:default" in row.diff and "-route: {receiver: nobody, group_wait: 1s}" in row.diff
+    assert row.finished_at is not None and row.started_at <= row.finished_at
+    health = {rule.name: rule.health for group in pair.prometheus.rules() for rule in group.rules}
+    assert health == {"Steady": "ok", "Other": "ok"}
+    assert "group_wait: 2s" in pair.alertmanager.status().config
+
+
+def test_what_runs_already_is_left_alone_and_not_written_down(pair: Pair, base: Bundle) -> None:
+    before = pair.prometheus.runtime().loaded_at
+    assert pair.publish(base).outcome == Outcome.UNCHANGED
+    assert not Release.objects.exists()
+    assert pair.prometheus.runtime().loaded_at == before
+
+
+def test_a_firing_alert_keeps_its_start_through_a_release_that_changes_another_group(pair: Pair, base: Bundle) -> None:
+    before = pair.firing("Steady")
+    assert pair.publish(pair.bundle(other())).outcome == Outcome.PUBLISHED
+    wait_until(lambda: pair.firing("Other") is not None)
+    after = pair.firing("Steady")
+    assert before is not None and after is not None
+    assert after.active_at == before.active_at
+
+
+def test_the_firing_alerts_that_a_change_restarts_are_named(pair: Pair, base: Bundle) -> None:
+    moved = {STEADY: rule_group("Steady:team:x", alert("Steady", "vector(1)", "team:x"))}
+    published = pair.publish(pair.bundle(moved))
+    assert published.release is not None and published.release.restarted_alerts == ["Steady"]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (other("up >"), "promtool check config.*Other.*parse error"),
+        ({OTHER: "groups: [{name: x, rules: [{alert: Sample}]}]"}, "can't be read|promtool"),
+        ({OTHER: "groups: ["}, "can't be read"),
+        ({OTHER: rule_group("again", alert("Steady", "vector(9)"))}, "(?s)Steady.*twice.*Other.yml.*another label"),
+        ({"alertmanager/alertmanager.yml": "route: {receiver: nobody}"}, 'amtool.*undefined receiver "nobody"'),
+        (other(MANY_TO_MANY), "(?s)can't evaluate Other.*Other:default.*many-to-many"),
+        (
+            other() | {"prometheus/tests/Other.yml": rule_test("Other", "rules/health/Other.yml", fires=False)},
+            "promtool test rules.*Other",
+        ),
+    ],
+    ids=["syntax", "no-expression", "yaml", "duplicate-labels", "route", "many-to-many", "rule-test"],
+)
+def test_what_a_checker_refuses_touches_nothing(pair: Pair, base: Bundle, files: dict[str, str], says: str) -> None:
+    loaded_at, before = pair.prometheus.runtime().loaded_at, pair.firing("Steady")
+    published = pair.publish(pair.bundle(files))
+
+    assert published.outcome == Outcome.REFUSED
+    assert re.search(says, published.reason.replace("\n", " ")), published.reason
+    assert pair.runs(base)
+    assert pair.prometheus.runtime().loaded_at == loaded_at
+    after = pair.firing("Steady")
+    assert before is not None and after is not None and before.active_at == after.active_at
+    assert is_failing()
+
+
+def test_a_rule_that_errs_only_at_evaluation_is_switched_back_within_one_interval(pair: Pair, base: Bundle) -> None:
+    """The series it matches does not exist until the release itself records it, so no query can show the error."""
+    before = pair.firing("Steady")
+    group = rule_group(
+        "Late:default",
+        f"record: 'job:two', expr: '{TWO}'",
+        alert("Late", "job:two * on () job:two"),
+        alert("Fine", "vector(1)"),
+    )
+    started = time.monotonic()
+    published = pair.publish(pair.bundle({OTHER: group}, group_wait="9s"))
+
+    assert time.monotonic() - started < 1 + 4 + 3  # interval, margin, the checks
+    assert published.outcome == Outcome.ROLLED_BACK
+    assert "Late (group Late:default of prometheus/rules/health/Other.yml)" in published.reason
+    assert "many-to-many" in published.reason
+    assert pair.runs(base)
+    after = pair.firing("Steady")
+    assert before is not None and after is not None and before.active_at == after.active_at
+    row = Release.objects.get()
+    assert [entry["step"] for entry in row.log][-3:] == ["probation", "back", "restore"]
+
+
+def test_what_prometheus_will_not_load_is_switched_back(
+    pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a promtool newer than its Prometheus: the checker says yes, the server says no."""
+    for name in ("check_with_promtool", "check_rule_tests", "check_expressions"):
+        monkeypatch.setattr(checks, name, lambda *_: 0)
+    published = pair.publish(pair.bundle(other("up >")))
+    assert published.outcome == Outcome.ROLLED_BACK
+    assert "failed to reload config" in published.reason
+    assert pair.runs(base) and pair.firing("Steady") is not None
+
+
+def test_what_alertmanager_will_not_load_is_switched_back(
+    pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "check_with_amtool", lambda *_: None)
+    published = pair.publish(
+        pair.bundle(other() | {"alertmanager/alertmanager.yml": "route: {receiver: nobody}\nreceivers: []"})
+    )
+    assert published.outcome == Outcome.ROLLED_BACK
+    assert 'undefined receiver "nobody"' in published.reason
+    assert pair.runs(base)
+
+
+def test_what_was_refused_is_tried_again_only_when_it_changes_or_someone_asks(pair: Pair, base: Bundle) -> None:
+    bad = pair.bundle(other(MANY_TO_MANY))
+    first = pair.publish(bad)
+    again = pair.publish(bad)
+    assert (again.outcome, again.release) == (Outcome.REFUSED, first.release)
+    assert Release.objects.count() == 1 and is_failing()
+
+    assert pair.publish(bad, retry=True).outcome == Outcome.REFUSED
+    assert Release.objects.count() == 2
+
+    assert pair.publish(base).outcome == Outcome.UNCHANGED  # taken back
+    assert not is_failing()
+    assert pair.publish(pair.bundle(other())).outcome == Outcome.PUBLISHED
+
+
+def test_while_a_bundle_is_refused_the_servers_are_kept_on_the_current_release(pair: Pair, base: Bundle) -> None:
+    bad = pair.bundle(other(MANY_TO_MANY))
+    pair.publish(bad)
+    stray = pair.files.folder(base.hash) / STEADY
+    text = stray.read_text()
+    stray.write_text(rule_group("Steady:default", alert("Steady", "vector(3)")))
+    pair.prometheus.reload()
+    stray.write_text(text)
+    assert not pair.runs(base)
+    assert pair.publish(bad).outcome == Outcome.REFUSED
+    assert pair.runs(base)
+
+
+def test_a_prometheus_that_runs_something_else_is_brought_back(pair: Pair, base: Bundle) -> None:
+    edited = pair.files.folder(base.hash) / STEADY
+    edited.write_text(rule_group("Steady:default", alert("Steady", "vector(3)")))
+    pair.prometheus.reload()
+
+    assert pair.publish(base).outcome == Outcome.PUBLISHED
+    assert pair.runs(base)
+
+
+def test_an_alertmanager_that_lost_its_configuration_is_brought_back(pair: Pair, base: Bundle) -> None:
+    link = pair.files
+    lost = pair.bundle(group_wait="7s")
+    link.write(lost)
+    link.switch(lost.hash)
+    pair.alertmanager.reload()
+    link.switch(base.hash)
+    assert pair.publish(base).outcome == Outcome.PUBLISHED
+    assert pair.runs(base)
+
+
+def test_a_rule_that_errs_already_does_not_stop_a_release_that_leaves_it_alone(pair: Pair, base: Bundle) -> None:
+    late = f"record: 'job:two', expr: '{TWO}'", alert("Late", "job:two * on () job:two")
+    erring = pair.bundle({OTHER: rule_group("Late:default", *late)})
+    pair.files.write(erring)
+    pair.files.switch(erring.hash)
+    pair.prometheus.reload()
+    wait_until(lambda: any(r.health == "err" for g in pair.prometheus.rules() for r in g.rules))
+
+    better = pair.bundle({OTHER: rule_group("Late:default", *late, alert("Fine", "vector(1)"))})
+    # The query check sees the expression as known, since the base has it.
+    assert pair.publish(better).outcome == Outcome.PUBLISHED
+
+
+def test_without_prometheus_nothing_is_switched_and_that_is_said_once(pair: Pair, base: Bundle) -> None:
+    nobody = Servers(Prometheus(f"http://{free_address()}", timeout=1), pair.alertmanager)
+    wanted = pair.bundle(other())
+    first = pair.publish(wanted, servers=nobody)
+    assert first.outcome == Outcome.UNREACHABLE
+    assert "can't be reached" in first.reason and "Nothing was changed" in first.reason
+    assert pair.publish(wanted, servers=nobody).release == first.release
+    assert Release.objects.count() == 1 and is_failing()
+    assert pair.files.current_hash() == base.hash
+
+    assert pair.publish(wanted).outcome == Outcome.PUBLISHED
+    assert not is_failing()
+
+
+def test_a_prometheus_that_dies_after_the_switch_finds_the_old_release(pair: Pair, base: Bundle) -> None:
+    def kill(step: str) -> None:
+        if step == "switch":
+            pair.prometheus_server.kill()
+
+    published = pair.publish(pair.bundle(other()), checkpoint=kill)
+    assert published.outcome == Outcome.UNREACHABLE
+    assert pair.files.current_hash() == base.hash
+    pair.prometheus_server.start()
+    assert pair.publish(pair.bundle(other())).outcome == Outcome.PUBLISHED
+
+
+def test_a_missing_checker_names_its_debian_package(pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    published = pair.publish(pair.bundle(other()))
+    assert published.outcome == Outcome.REFUSED
+    assert "promtool is not installed" in published.reason and "apt-get install" in published.reason
+    assert pair.files.current_hash() == base.hash
+
+
+def test_a_release_names_who_made_its_changes(pair: Pair, base: Bundle) -> None:
+    for author in ("ana", "zoë", "ana"):
+        Change.objects.create(
+            kind="registry", object_type="model", object_name="x", summary="x", author=Actor(author).name
+        )
+    published = pair.publish(pair.bundle(other()))
+    assert published.release is not None and published.release.author == "ana, zoë"
+    following = pair.publish(pair.bundle(other("vector(4)")))
+    assert following.release is not None and following.release.author == "plumbline"
+
+
+def test_a_renderer_that_fails_is_a_failed_release(pair: Pair, base: Bundle) -> None:
+    def broken() -> Bundle:
+        raise ValueError("the policy default has no threshold")
+
+    for _ in range(2):
+        published = pair.publish(base, render=broken)
+        assert published.outcome == Outcome.FAILED and "no threshold" in published.reason
+    assert Release.objects.count() == 1 and is_failing()
+
+
+def test_only_the_tests_of_changed_rules_are_run(pair: Pair, base: Bundle) -> None:
+    tests = {
+        "prometheus/tests/Steady.yml": rule_test("Steady", "rules/health/Steady.yml", fires=True),
+        "prometheus/tests/Other.yml": rule_test("Other", "rules/health/Other.yml", fires=True),
+    }
+    proven = pair.bundle(other() | tests)
+    assert message(pair.publish(proven).release, "tests") == "2 rule test files passed"
+    changed = pair.bundle(other("vector(5)") | tests)
+    assert message(pair.publish(changed).release, "tests") == "1 rule test files passed"
+
+
+def test_a_publisher_that_finds_a_newer_attempt_gives_up(pair: Pair, base: Bundle) -> None:
+    """The fence, should the lock ever fail (a file system without locks)."""
+
+    def overtake(step: str) -> None:
+        if step == "queries":
+            Release.objects.create(hash="f" * 64)
+
+    published = pair.publish(pair.bundle(other()), checkpoint=overtake)
+    assert published.outcome == Outcome.SUPERSEDED
+    assert pair.files.current_hash() == base.hash
+
+
+def message(row: Release | None, step: str) -> str:
+    assert row is not None
+    return next(entry["message"] for entry in row.log if entry["step"] == step)
