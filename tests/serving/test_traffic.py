@@ -163,7 +163,7 @@ def test_a_snapshot_that_cannot_be_used_changes_nothing_and_is_named(replica: Re
         (replica.folder / "snapshot.json").write_text(text)
         wait_until(lambda said=said: said in replica.stderr)
         assert answered_by(replica, 5) == {"v1": 5}
-    assert (replica.value("ml_serving_snapshot_age_seconds") or 0) > 1
+    wait_until(lambda: (replica.value("ml_serving_snapshot_age_seconds") or 0) > 1)
 
 
 def test_a_shadow_sees_traffic_but_answers_none_of_it(replica: Replica, made: Artifacts) -> None:
