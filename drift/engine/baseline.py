@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drift.engine.policy import Policy
-from drift.engine.profile import Profile, ProfileError, from_document
+from drift.engine.profile import Profile, ProfileError, document_hash, from_document
 from drift.engine.verdict import BASELINE_MISMATCH, BASELINE_STALE, INSUFFICIENT_DATA
 
 DAY = 86400
@@ -53,11 +53,12 @@ def baseline_problem(baseline: BaselineFacts | None, expected: Expected, policy:
         profile = from_document(baseline.document)
     except ProfileError as error:
         return Problem(BASELINE_MISMATCH, str(error))
-    if profile.content_hash() != baseline.sha256:
+    # As it was written, or as this engine writes it: a database may return 1e16 as an integer.
+    if baseline.sha256 not in (document_hash(baseline.document), profile.content_hash()):
         return Problem(
             BASELINE_MISMATCH,
             f"The baseline's content has changed since it was frozen: its SHA-256 is {profile.content_hash()[:12]}..., "
-            f"recorded was {baseline.sha256[:12]}...",
+            f"recorded was {baseline.sha256[:12]}...: make and freeze another one.",
         )
     if baseline.population != expected.population:
         return Problem(

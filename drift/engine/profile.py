@@ -118,15 +118,25 @@ class Profile:
 
     def text(self) -> str:
         """Canonical JSON."""
-        return json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return canonical(self.document())
 
     def content_hash(self) -> str:
         """SHA-256 of `text`, 64 hexadecimal digits."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
+        return document_hash(self.document())
 
     def kinds(self) -> dict[str, str]:
         """Feature name -> numeric or categorical."""
         return {name: counts.kind for name, counts in self.features.items()}
+
+
+def canonical(document: Any) -> str:
+    """JSON with sorted keys and no spaces."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def document_hash(document: Any) -> str:
+    """SHA-256 of the canonical JSON of a document as it is, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
 
 
 def from_document(document: Any) -> Profile:

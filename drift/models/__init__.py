@@ -1,0 +1,6 @@
+"""What is checked, and what the checks found, one file per thing."""
+
+from drift.models.check import DriftCheck
+from drift.models.run import CheckRun, CheckStatus
+
+__all__ = ["CheckRun", "CheckStatus", "DriftCheck"]
