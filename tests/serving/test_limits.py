@@ -15,7 +15,7 @@ from tests.serving.artifacts import model
 from tests.serving.conftest import Artifacts
 from tests.serving.running import Replica, wait_until, write_snapshot
 
-# x is how many milliseconds of work a row is. The synthetic row has 0, so the version looks fast until used.
+# x is how much work a row is, in units of a fraction of a millisecond. The synthetic row has 0, so the version looks fast until used.
 WORK = (
     SnapshotFeature("x", "numeric", 0.0, 0.0, required=True),
     SnapshotFeature("y", "numeric", 0.0, 0.0, default=0.0),
@@ -28,7 +28,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory, made: Artifacts) -> Iterat
     folder = tmp_path_factory.mktemp("replica")
     write_snapshot(
         folder / "snapshot.json",
-        model(made.slow, name="slow", live="v-slow", features=WORK, in_flight_limit=3, timeout_seconds=0.5),
+        model(made.slow, name="slow", live="v-slow", features=WORK, in_flight_limit=2, timeout_seconds=0.3),
         model(made.good, name="quick", in_flight_limit=2),
     )
     with Replica(folder, folder / "snapshot.json") as running:
@@ -47,7 +47,7 @@ def errors(replica: Replica, name: str, reason: str) -> float:
 def test_a_model_that_takes_too_long_is_answered_in_time_and_counted(replica: Replica) -> None:
     before = errors(replica, "slow", "timeout")
     started = time.monotonic()
-    status, answer = replica.predict({"x": 3000}, path="/models/slow/predict")
+    status, answer = replica.predict({"x": 4000}, path="/models/slow/predict")
     assert status == 504
     assert answer["error"]["reason"] == "timeout"
     assert time.monotonic() - started < 2
@@ -60,16 +60,16 @@ def test_a_model_that_takes_too_long_is_answered_in_time_and_counted(replica: Re
 def test_more_requests_than_the_limit_are_refused_at_once_and_others_models_do_not_notice(replica: Replica) -> None:
     before = errors(replica, "slow", "overloaded")
     with ThreadPoolExecutor(6) as pool:
-        slow = [pool.submit(replica.predict, {"x": 1500}, path="/models/slow/predict") for _ in range(6)]
-        wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 3)
+        slow = [pool.submit(replica.predict, {"x": 4000}, path="/models/slow/predict") for _ in range(5)]
+        wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 2)
         started = time.monotonic()
         assert replica.predict(path="/models/quick/predict")[0] == 200
         assert replica.get("/healthz")[0] == 200
         assert time.monotonic() - started < 1
         answers = Counter(future.result()[1]["error"]["reason"] for future in slow)
-    assert answers == {"timeout": 3, "overloaded": 3}
+    assert answers == {"timeout": 2, "overloaded": 3}
     assert errors(replica, "slow", "overloaded") == before + 3
-    assert replica.value("ml_inference_in_flight_limit", model_name="slow") == 3
+    assert replica.value("ml_inference_in_flight_limit", model_name="slow") == 2
     wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 0)
     assert replica.value("ml_inference_queue_depth", model_name="slow") == 0
 

@@ -134,7 +134,7 @@ def test_whatever_is_sent_is_either_a_row_of_registered_values_or_a_refusal_with
     try:
         inputs = VALIDATOR.one(json.dumps({"features": features}).encode())
     except InvalidInputError as error:
-        assert error.field
+        assert error.field is not None
         return
     (row,) = inputs.rows
     assert len(row) == len(FEATURES)
@@ -154,4 +154,4 @@ def test_no_bytes_get_past_as_anything_but_a_refusal_or_a_row(text: bytes) -> No
     try:
         VALIDATOR.one(text)
     except InvalidInputError as error:
-        assert error.field
+        assert error.field is not None
