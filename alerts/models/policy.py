@@ -13,7 +13,7 @@ class Severity(models.TextChoices):
 
 
 class AlertPolicy(models.Model):
-    """One alert's limits for everybody, for a team's models or for one model. What is empty comes from the wider one."""
+    """One alert's limits for everybody, for a team's models or for one model. Empty: as in the wider policy."""
 
     alert = models.CharField(max_length=64)
     team = models.ForeignKey(

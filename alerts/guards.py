@@ -1,0 +1,33 @@
+"""What keeps alerts quiet: versions without traffic, and traffic too thin to judge by."""
+
+from alerts.expressions import Expr, max_by, series
+from alerts.kind import Parameter, Scope
+from alerts.proof_series import labelled
+from telemetry import names, promql
+
+VERSION_LABELS = (names.MODEL, names.VERSION)
+ROUTE_LABELS = (names.MODEL, names.VERSION, names.ROUTE)
+# A shadow answers nobody, so its weight is 0 and its versions' alerts are quiet.
+CANARY = promql.equals(names.ROLE, "canary")
+LIVE = promql.equals(names.ROLE, "live")
+
+REQUESTS_PER_MINUTE = Parameter(
+    "requests_per_minute", 1, "Traffic below this, averaged over the window, is too thin to judge by."
+)
+
+
+def carrying_traffic(expression: Expr, scope: Scope) -> Expr:
+    """Only versions that at least one replica gives traffic: a rolled-back canary goes quiet at once."""
+    applied = max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher)).above(0)
+    return expression.and_on(VERSION_LABELS, applied)
+
+
+def busy_route(expression: Expr, scope: Scope) -> Expr:
+    """Only routes that answer at least the policy's requests a minute over its window."""
+    rps = series(names.recorded(names.RPS, scope.window_text), scope.matcher)
+    return expression.and_on(ROUTE_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
+
+
+def weight_series(model: str, version: str, role: str = "live") -> str:
+    """The series that says which share of the traffic a replica gives `version`, for proofs."""
+    return labelled(names.TRAFFIC_WEIGHT, {names.MODEL: model, names.VERSION: version, names.ROLE: role})

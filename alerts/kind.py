@@ -1,0 +1,142 @@
+"""What an alert kind is: a condition with its defaults, its texts and the cases that prove it. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from alerts.expressions import Expr
+from alerts.options import RenderOptions
+from models_registry.fleet import FleetModel
+from telemetry import promql
+from telemetry.names import MODEL
+
+
+class Plane(StrEnum):
+    """Whose data an alert reads: the serving path's, the analysis jobs', or Plumbline's own."""
+
+    HEALTH = "health"
+    QUALITY = "quality"
+    META = "meta"
+
+
+class Owner(StrEnum):
+    """Who is told."""
+
+    ON_CALL = "on_call"
+    APPLIED_ML = "applied_ml"
+    DATA = "data"
+    FEATURE = "feature"  # the feature's team, else the model's data team
+    PLATFORM = "platform"
+
+
+PAGE, TICKET = "page", "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number that a policy can change. `unit` is s, ratio (0 to 1), or empty for a plain number."""
+
+    name: str
+    default: float
+    help: str
+    unit: str = ""
+    minimum: float = 0.0
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one rule is about: models under one policy with its limits. `window` and `for_` are seconds."""
+
+    models: tuple[FleetModel, ...]
+    thresholds: Mapping[str, float]
+    window: int
+    for_: int
+    options: RenderOptions
+
+    @property
+    def matcher(self) -> str:
+        """Matches the models' series; always a pattern, so that one more model changes no form."""
+        return promql.one_of(MODEL, (m.name for m in self.models))
+
+    @property
+    def window_text(self) -> str:
+        return promql.duration(self.window)
+
+    def limit(self, name: str) -> float:
+        return self.thresholds[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a proof's cases look, in whole seconds; `step` lies between two samples and two evaluations."""
+
+    step: int
+    start: int  # what is wrong starts here, after `start` seconds in which nothing happens
+    for_: int
+    window: int
+
+    @property
+    def pending_until(self) -> int:
+        """The last evaluation at which the alert can't fire yet."""
+        return self.start + self.for_
+
+    @property
+    def firing_from(self) -> int:
+        """By now it fires: the first bad sample came one step after the start, and another step is granted."""
+        return self.start + self.for_ + 3 * self.step
+
+    @property
+    def steps(self) -> int:
+        """Samples that cover the whole proof."""
+        return self.firing_from // self.step + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One situation of a proof: input series (selector -> promtool's values), and whether the alert comes to fire.
+
+    `labels` are those that the alert then carries, beside the constant ones.
+    """
+
+    name: str
+    series: Mapping[str, str]
+    fires: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlertKind:
+    """One alert of the catalogue. `labels` are the labels that its series carry."""
+
+    name: str
+    plane: Plane
+    owner: Owner
+    severity: str
+    for_: int
+    summary: str
+    description: str
+    expression: Callable[[Scope], Expr]
+    cases: Callable[[Scope, Timing], list[Case]]
+    labels: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    window: int = 0  # seconds; 0: it looks at the present
+    high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
+    concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
+    recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        return {p.name: p.default for p in self.parameters}
+
+    @property
+    def on_models(self) -> bool:
+        """Whether it is about models; the meta alerts are about Plumbline."""
+        return self.plane is not Plane.META
+
+    @property
+    def file(self) -> str:
+        """The rule file, in the bundle."""
+        if self.plane is Plane.META:
+            return "prometheus/rules/meta.yml"
+        return f"prometheus/rules/{self.plane}/{self.name}.yml"

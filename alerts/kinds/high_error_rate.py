@@ -1,0 +1,81 @@
+"""Failed answers: too many requests end in an error of ours. Requests that are refused as invalid don't count."""
+
+from alerts.expressions import Expr, increase, series, sum_by
+from alerts.guards import REQUESTS_PER_MINUTE, ROUTE_LABELS, busy_route, carrying_traffic, weight_series
+from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.proof_series import constant, counting, labelled
+from alerts.recording import NOT_INVALID_INPUT
+from telemetry import names
+
+
+def expression(scope: Scope) -> Expr:
+    ratio = series(names.recorded(names.SERVER_ERROR_RATIO, scope.window_text), scope.matcher)
+    errors = increase(names.ERRORS, scope.window_text, scope.matcher, NOT_INVALID_INPUT)
+    enough = sum_by(ROUTE_LABELS, errors).at_least(scope.limit("errors"))
+    condition = ratio.above(scope.limit("ratio")).and_on(ROUTE_LABELS, enough)
+    return carrying_traffic(busy_route(condition, scope), scope)
+
+
+def cases(scope: Scope, timing: Timing) -> list[Case]:
+    model, limit, errors = scope.models[0].name, scope.limit("ratio"), scope.limit("errors")
+    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
+    # Traffic in which even a step's errors at the limit are many.
+    busy = max(100.0, floor * 10, 10 * errors / (limit * timing.step))
+
+    def situation(requests: float, ratio: float, reason: str = "model_error", weight: float = 1) -> dict[str, str]:
+        failed = requests * ratio
+        return {
+            labelled(names.REQUESTS, {**answers, names.STATUS: "success"}): counting(requests - failed, timing),
+            labelled(names.REQUESTS, {**answers, names.STATUS: "error"}): counting(failed, timing),
+            labelled(names.ERRORS, {**answers, names.REASON: reason}): counting(failed, timing),
+            weight_series(model, "v1"): constant(weight, timing),
+        }
+
+    bad = (limit + 1) / 2 if limit > 0.9 else limit * 1.05
+    silent = [
+        Case("is silent under the limit", situation(busy, limit * 0.95), False),
+        Case("does not count invalid input", situation(busy, bad, reason=names.INVALID_INPUT), False),
+        Case("is silent on a version without traffic", situation(busy, bad, weight=0), False),
+    ]
+    if floor:
+        silent.append(Case("is silent with too little traffic", situation(floor * 0.9, 1.0), False))
+    if errors:
+        few = 0.9 * errors / scope.window
+        requests = max(few, floor * 1.1)
+        silent.append(Case("is silent with too few errors", situation(requests, few / requests), False))
+    return [
+        Case("fires when the error ratio is over the limit", situation(busy, bad), True, answers),
+        *silent,
+    ]
+
+
+KIND = AlertKind(
+    name="MLInferenceHighErrorRate",
+    plane=Plane.HEALTH,
+    owner=Owner.ON_CALL,
+    severity=PAGE,
+    window=300,
+    for_=600,
+    parameters=(
+        Parameter(
+            "ratio",
+            0.03,
+            "The share of requests that fail must stay at or under this; invalid input is no failure.",
+            unit="ratio",
+            minimum=0.0001,
+            maximum=0.99,
+        ),
+        Parameter("errors", 3, "Fewer errors than this in the window are chance."),
+        REQUESTS_PER_MINUTE,
+    ),
+    labels=(names.MODEL, names.VERSION, names.ROUTE),
+    recorded=(names.SERVER_ERROR_RATIO, names.RPS),
+    summary="{model_name} fails too often: errors over {ratio}",
+    description=(
+        "More than {ratio} of the requests to {model_name}, version {model_version}, route {route}, "
+        "have failed for {for}; requests refused as invalid are not counted."
+    ),
+    expression=expression,
+    cases=cases,
+)

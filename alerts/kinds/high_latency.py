@@ -1,0 +1,68 @@
+"""Slow answers: the 95th percentile over the limit."""
+
+from alerts.expressions import Expr, series
+from alerts.guards import REQUESTS_PER_MINUTE, busy_route, carrying_traffic, weight_series
+from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.proof_series import constant, counting, histogram, labelled
+from telemetry import names
+from telemetry.buckets import LATENCY_SECONDS
+
+# Above its last bound a histogram's quantile is that bound: a limit there could never be passed.
+_HIGHEST = LATENCY_SECONDS[-1] * 0.99
+
+
+def expression(scope: Scope) -> Expr:
+    p95 = series(names.recorded(names.LATENCY_P95, scope.window_text), scope.matcher)
+    return carrying_traffic(busy_route(p95.above(scope.limit("seconds")), scope), scope)
+
+
+def cases(scope: Scope, timing: Timing) -> list[Case]:
+    model, limit = scope.models[0].name, scope.limit("seconds")
+    slow = min(limit * 1.05, (limit + LATENCY_SECONDS[-1]) / 2)
+    thin = 0.9 * scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
+
+    def situation(p95: float, requests_per_second: float, weight: float) -> dict[str, str]:
+        return {
+            labelled(names.REQUESTS, {**answers, names.STATUS: "success"}): counting(requests_per_second, timing),
+            **histogram(names.LATENCY, answers, LATENCY_SECONDS, 0.95, p95, timing),
+            weight_series(model, "v1"): constant(weight, timing),
+        }
+
+    busy = max(100.0, thin * 10)
+    return [
+        Case("fires when the 95th percentile is over the limit", situation(slow, busy, 1), True, answers),
+        Case("is silent under the limit", situation(limit * 0.95, busy, 1), False),
+        Case("is silent with too little traffic", situation(slow, thin, 1), False),
+        Case("is silent on a version without traffic", situation(slow, busy, 0), False),
+    ]
+
+
+KIND = AlertKind(
+    name="MLInferenceHighLatencyP95",
+    plane=Plane.HEALTH,
+    owner=Owner.ON_CALL,
+    severity=PAGE,
+    window=300,
+    for_=600,
+    parameters=(
+        Parameter(
+            "seconds",
+            0.35,
+            "The 95th percentile of answering time must stay at or under this.",
+            unit="s",
+            minimum=0.001,
+            maximum=_HIGHEST,
+        ),
+        REQUESTS_PER_MINUTE,
+    ),
+    labels=(names.MODEL, names.VERSION, names.ROUTE),
+    recorded=(names.LATENCY_P95, names.RPS),
+    summary="{model_name} answers slowly: p95 over {seconds}",
+    description=(
+        "The 95th percentile latency of {model_name}, version {model_version}, route {route}, "
+        "has been over {seconds} for {for}."
+    ),
+    expression=expression,
+    cases=cases,
+)

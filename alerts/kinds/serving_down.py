@@ -1,0 +1,60 @@
+"""Nobody answers: a model that ought to be served, and no replica that is up has it loaded."""
+
+from alerts.expressions import Expr, max_by, over_window, series
+from alerts.kind import PAGE, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.proof_series import constant, from_start, labelled
+from telemetry import names
+
+_MODEL = (names.MODEL,)
+_TARGET = ("job", "instance")
+
+
+def expression(scope: Scope) -> Expr:
+    # The last word of a control plane that may be dead by now.
+    wanted = max_by(_MODEL, over_window("last_over_time", names.DESIRED_WEIGHT, scope.window_text, scope.matcher))
+    unreachable = series("up").equal_to(0)
+    loaded = series(names.MODEL_INFO, scope.matcher).unless_on(_TARGET, unreachable)
+    # Not absent(): over several models it stays blind while one of them lives.
+    return wanted.above(0).unless_on(_MODEL, max_by(_MODEL, loaded))
+
+
+def cases(scope: Scope, timing: Timing) -> list[Case]:
+    labels = {names.MODEL: scope.models[0].name}
+    target = {"job": names.JOB_INFERENCE, "instance": "replica-1"}
+    desired = labelled(names.DESIRED_WEIGHT, {**labels, names.VERSION: "v1", names.ROLE: "live"})
+    info = labelled(names.MODEL_INFO, {**labels, names.VERSION: "v1", "framework": "onnx", **target})
+    idle = timing.start // timing.step
+    dead_control_plane = f"1+0x{idle} stale"
+    lost = f"1+0x{idle} stale"
+    up = labelled("up", target)
+    return [
+        Case("fires when no replica has it loaded", {desired: constant(1, timing), info: lost}, True, labels),
+        Case("fires while the control plane is dead", {desired: dead_control_plane, info: lost}, True, labels),
+        Case(
+            "fires when the replica can't be reached",
+            {desired: constant(1, timing), info: constant(1, timing), up: from_start(1, 0, timing)},
+            True,
+            labels,
+        ),
+        Case(
+            "is silent while a replica has it loaded",
+            {desired: constant(1, timing), info: constant(1, timing), up: constant(1, timing)},
+            False,
+        ),
+        Case("is silent on a model without traffic", {desired: constant(0, timing)}, False),
+    ]
+
+
+KIND = AlertKind(
+    name="MLServingDown",
+    plane=Plane.HEALTH,
+    owner=Owner.ON_CALL,
+    severity=PAGE,
+    window=86400,
+    for_=120,
+    labels=_MODEL,
+    summary="{model_name} is not served by any replica",
+    description="{model_name} ought to answer requests, and for {for} no replica that is up has had it loaded.",
+    expression=expression,
+    cases=cases,
+)

@@ -1,0 +1,162 @@
+"""Which limits hold for which model: policies as frozen values, read with a fixed number of queries.
+
+A model's policy goes before its team's, and that before the default one; what a policy leaves empty comes from the
+next wider one, at last from the catalogue.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from alerts.kind import AlertKind, Plane
+from alerts.models import AlertPolicy, CustomAlert
+from models_registry.fleet import Fleet, FleetModel
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """One stored policy; None and empty mean: as in the wider policy."""
+
+    alert: str
+    team: str | None = None
+    model: str | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    window: int | None = None
+    for_: int | None = None
+    severity: str = ""
+    enabled: bool = True
+
+    @property
+    def policy_id(self) -> str:
+        if self.model is not None:
+            return f"model:{self.model}"
+        return f"team:{self.team}" if self.team is not None else DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRow:
+    """One stored custom alert."""
+
+    model: str
+    name: str
+    expression: str
+    for_: int
+    severity: str
+    owner: str
+    description: str
+    fires_case: Mapping[str, Any]
+    silent_case: Mapping[str, Any]
+
+    @property
+    def policy_id(self) -> str:
+        return f"model:{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds under one policy. `severity` is empty where the kind decides, by the model's risk."""
+
+    policy_id: str
+    thresholds: Mapping[str, float]
+    window: int
+    for_: int
+    severity: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits and the models that they hold for, by name."""
+
+    limits: Limits
+    models: tuple[FleetModel, ...]
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All stored policies, and the custom alerts that are enabled."""
+
+    rows: tuple[PolicyRow, ...] = ()
+    custom: tuple[CustomRow, ...] = ()
+
+    def limits(self, kind: AlertKind, model: FleetModel | None = None) -> Limits:
+        """What holds for `model`; without one, what holds for everybody who has no policy of their own."""
+        named = {(row.alert, row.policy_id): row for row in self.rows if row.alert == kind.name}
+        return _limits(kind, [named[kind.name, p] for p in _widening(kind, model) if (kind.name, p) in named])
+
+    def of(self, kind: AlertKind, fleet: Fleet) -> list[Policy]:
+        """The policies in force, the default one first, each with its models; none that is off or has no model."""
+        named = {row.policy_id: row for row in self.rows if row.alert == kind.name}
+        if not kind.on_models:
+            limits = _limits(kind, [named[DEFAULT]] if DEFAULT in named else [])
+            return [Policy(limits, ())] if limits.enabled else []
+        found: dict[str, Limits] = {}
+        members: dict[str, list[FleetModel]] = {}
+        for model in filter(kind.concerns, fleet.models):
+            rows = [named[p] for p in _widening(kind, model) if p in named]
+            policy_id = rows[0].policy_id if rows else DEFAULT
+            found.setdefault(policy_id, _limits(kind, rows))
+            members.setdefault(policy_id, []).append(model)
+        return [
+            Policy(limits, tuple(members[policy_id])) for policy_id, limits in sorted(found.items()) if limits.enabled
+        ]
+
+
+def _widening(kind: AlertKind, model: FleetModel | None) -> list[str]:
+    """The ids of the policies that can hold for `model`, the narrowest first."""
+    if model is None:
+        return [DEFAULT]
+    team = model.on_call_team if kind.plane is Plane.HEALTH else model.applied_ml_team
+    return [f"model:{model.name}", f"team:{team}", DEFAULT]
+
+
+def _limits(kind: AlertKind, rows: list[PolicyRow]) -> Limits:
+    """`rows` are the policies that hold, the narrowest first."""
+    thresholds = dict(kind.defaults)
+    for row in reversed(rows):
+        thresholds.update(row.thresholds)
+    return Limits(
+        policy_id=rows[0].policy_id if rows else DEFAULT,
+        thresholds=thresholds,
+        window=next((row.window for row in rows if row.window is not None), kind.window),
+        for_=next((row.for_ for row in rows if row.for_ is not None), kind.for_),
+        severity=next((row.severity for row in rows if row.severity), ""),
+        enabled=rows[0].enabled if rows else True,
+    )
+
+
+def load_policies() -> Policies:
+    """All policies and enabled custom alerts, in two queries."""
+    rows = (
+        PolicyRow(
+            alert=row.alert,
+            team=row.team.name if row.team else None,
+            model=row.model.name if row.model else None,
+            thresholds=dict(row.thresholds),
+            window=row.window_seconds,
+            for_=row.for_seconds,
+            severity=row.severity,
+            enabled=row.enabled,
+        )
+        for row in AlertPolicy.objects.select_related("team", "model")
+    )
+    custom = (
+        CustomRow(
+            model=row.model.name,
+            name=row.name,
+            expression=row.expression,
+            for_=row.for_seconds,
+            severity=row.severity,
+            owner=row.owner,
+            description=row.description,
+            fires_case=row.fires_case,
+            silent_case=row.silent_case,
+        )
+        for row in CustomAlert.objects.filter(enabled=True).select_related("model")
+    )
+    return Policies(
+        rows=tuple(sorted(rows, key=lambda r: (r.alert, r.policy_id))),
+        custom=tuple(sorted(custom, key=lambda r: r.name)),
+    )

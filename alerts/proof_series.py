@@ -1,0 +1,61 @@
+"""Input series of promtool's rule tests: counters, gauges and histograms that behave as a case asks. Pure."""
+
+from collections.abc import Mapping
+
+from alerts.kind import Timing
+from telemetry import promql
+
+
+def labelled(metric: str, labels: Mapping[str, str]) -> str:
+    """The series `metric{label="value",...}`."""
+    return promql.selector(metric, *(promql.equals(name, value) for name, value in labels.items()))
+
+
+def value(number: float) -> str:
+    """A sample's value as promtool reads it: plain decimals, since it takes `e` for the end of a number."""
+    return f"{number:.10f}".rstrip("0").rstrip(".") or "0"
+
+
+def constant(number: float, timing: Timing) -> str:
+    """The same value from the first sample to the last."""
+    return f"{value(number)}+0x{timing.steps}"
+
+
+def from_start(before: float, after: float, timing: Timing) -> str:
+    """One value until what is wrong starts, then another."""
+    idle = timing.start // timing.step
+    return f"{value(before)}+0x{idle} {value(after)}+0x{timing.steps - idle}"
+
+
+def counting(per_second: float, timing: Timing) -> str:
+    """A counter that stands still until the start, then grows evenly."""
+    idle = timing.start // timing.step
+    grown = per_second * timing.step
+    return f"0+0x{idle} {value(grown)}+{value(grown)}x{timing.steps - idle}"
+
+
+def histogram(
+    metric: str, labels: Mapping[str, str], bounds: tuple[float, ...], quantile: float, target: float, timing: Timing
+) -> dict[str, str]:
+    """The buckets of a histogram, 100 observations a second, whose `quantile` interpolates to `target`.
+
+    `target` lies between two bounds (the lowest bucket starts at 0), as histogram_quantile sees it.
+    """
+    upper = next(i for i, bound in enumerate(bounds) if target <= bound)
+    low = bounds[upper - 1] if upper else 0.0
+    position = (target - low) / (bounds[upper] - low)
+    # Of each observation: `below` it lies under the bucket, `upto` it lies in or under the bucket.
+    if position <= quantile:
+        below, upto = (quantile - position) / (1 - position), 1.0
+    else:
+        below, upto = 0.0, quantile / position
+    shares = [below if i < upper else upto for i in range(len(bounds))]
+    named = {**{_bound(b): share for b, share in zip(bounds, shares, strict=True)}, "+Inf": 1.0}
+    return {
+        labelled(f"{metric}_bucket", {**labels, "le": bound}): counting(100 * share, timing)
+        for bound, share in named.items()
+    }
+
+
+def _bound(bound: float) -> str:
+    return str(float(bound))

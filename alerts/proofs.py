@@ -1,0 +1,156 @@
+"""promtool's rule tests: each alert fires past its limit and its `for`, not before, and else stays silent. Pure.
+
+The cases come from the alert kinds, for each policy with its own limits and one of its models; a custom alert brings
+its own two. `group_eval_order` is stated: else an alert may be evaluated before the series that it reads.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from alerts import annotations, recording
+from alerts.kind import AlertKind, Case, Scope, Timing
+from alerts.owners import SEVERITY, TEAM, severity_of, team_of
+from alerts.policies import CustomRow
+from alerts.rule import AlertRule, addresses, linked, text_values
+from alerts.yaml_text import dump
+from telemetry import names, promql
+from telemetry.promql import duration
+
+_RULES = "prometheus/rules/"
+_LONGEST_STEP = 60
+DEFAULT_CASE_INTERVAL = "1m"
+
+
+def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
+    """Path in the bundle -> rule tests: one file for each alert, and further ones for policies of another pace."""
+    by_pace: dict[str, dict[int, list[AlertRule]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for rule in rules:
+        groups[rule.alert].append(rule.group)
+        by_pace[rule.alert][_pace(rule)].append(rule)
+    files = {}
+    for alert, paces in by_pace.items():
+        for position, (step, held) in enumerate(paces.items()):
+            suffix = f"-{duration(step)}" if position else ""
+            files[f"prometheus/tests/{alert}{suffix}.yml"] = _file(held, step, groups[alert])
+    return files
+
+
+def timing_of(for_: int, window: int) -> Timing:
+    """Steps short enough for rates over `window` and for a look just before `for_` has passed."""
+    step = max(1, min([_LONGEST_STEP, *(s for s in (for_ // 2, window // 4) if s), for_ or _LONGEST_STEP]))
+    return Timing(step=step, start=2 * step, for_=for_, window=window)
+
+
+def _pace(rule: AlertRule) -> int:
+    """Seconds between two evaluations in the rule's tests."""
+    if rule.custom is not None:
+        return min(promql.seconds(_interval(c)) for c in (rule.custom.fires_case, rule.custom.silent_case))
+    return _timing(rule).step
+
+
+def _timing(rule: AlertRule) -> Timing:
+    return timing_of(rule.for_, _scope(rule).window)
+
+
+def _scope(rule: AlertRule) -> Scope:
+    if rule.scope is None:
+        raise ValueError(f"The rule {rule.group} is a custom alert: it has no scope.")
+    return rule.scope
+
+
+def _kind(rule: AlertRule) -> AlertKind:
+    if rule.kind is None:
+        raise ValueError(f"The rule {rule.group} is a custom alert: it has no kind.")
+    return rule.kind
+
+
+def _file(rules: list[AlertRule], step: int, groups: list[str]) -> str:
+    """The tests of an alert's rules that share a pace. promtool loads all of the alert's groups."""
+    path = rules[0].file.removeprefix(_RULES)
+    tests = _custom_tests(rules[0].custom) if rules[0].custom is not None else _kind_tests(rules)
+    return dump(
+        {
+            "rule_files": [f"../rules/{recording.FILE.removeprefix(_RULES)}", f"../rules/{path}"],
+            "evaluation_interval": duration(step),
+            "group_eval_order": [recording.GROUP, *groups],
+            "tests": tests,
+        }
+    )
+
+
+def _kind_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
+    """One test for each case, of all the policies with the same times at once: their models keep them apart."""
+    together: dict[tuple[Timing, str], list[tuple[AlertRule, Case]]] = defaultdict(list)
+    for rule in rules:
+        timing = _timing(rule)
+        for case in _kind(rule).cases(_scope(rule), timing):
+            together[timing, case.name].append((rule, case))
+    return [_test(name, timing, held) for (timing, name), held in together.items()]
+
+
+def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
+    alert, fires = held[0][0].alert, held[0][1].fires
+    expected = [_expected(rule, case) for rule, case in held] if fires else []
+    looks = [{"eval_time": duration(timing.firing_from), "alertname": alert, "exp_alerts": expected}]
+    if fires and timing.for_:
+        looks.insert(0, {"eval_time": duration(timing.pending_until), "alertname": alert, "exp_alerts": []})
+    return {
+        "name": f"{', '.join(rule.policy_id for rule, _ in held)}: {name}",
+        "interval": duration(timing.step),
+        "input_series": _input({s: v for _, case in held for s, v in case.series.items()}),
+        "alert_rule_test": looks,
+    }
+
+
+def _input(series: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"series": selector, "values": values} for selector, values in series.items()]
+
+
+def _expected(rule: AlertRule, case: Case) -> dict[str, Any]:
+    """The alert with all that it carries, as promtool compares it."""
+    kind, scope = _kind(rule), _scope(rule)
+    labels = {**case.labels, **rule.labels}
+    if scope.models:
+        model = next(m for m in scope.models if m.name == case.labels[names.MODEL])
+        labels.setdefault(TEAM, team_of(kind.owner, model, case.labels.get(names.FEATURE, "")))
+        labels.setdefault(SEVERITY, severity_of(kind, model, ""))
+    values = text_values(kind, scope)
+    texts = {
+        "summary": annotations.expanded(kind.summary, values, labels),
+        "description": annotations.expanded(kind.description, values, labels),
+        **{
+            name: annotations.link(address, linked(kind), labels)
+            for name, address in addresses(kind.name, scope.options).items()
+        },
+    }
+    return {"exp_labels": labels, "exp_annotations": texts}
+
+
+def _interval(case: Mapping[str, Any]) -> str:
+    """Between two samples of a custom alert's case."""
+    return str(case.get("interval", DEFAULT_CASE_INTERVAL))
+
+
+def _custom_tests(custom: CustomRow) -> list[dict[str, Any]]:
+    """The two cases that came with the alert. Its labels are the person's affair: only that it fires is looked at."""
+    firing = promql.selector("ALERTS", promql.equals("alertname", custom.name), promql.equals("alertstate", "firing"))
+    return [
+        {
+            "name": name,
+            "interval": _interval(case),
+            "input_series": _input(case["series"]),
+            "promql_expr_test": [
+                {
+                    "expr": f"count({firing}) > bool 0 or vector(0)",
+                    "eval_time": case["at"],
+                    "exp_samples": [{"labels": "{}", "value": value}],
+                }
+            ],
+        }
+        for name, case, value in (
+            ("the case in which it fires", custom.fires_case, 1),
+            ("the case in which it is silent", custom.silent_case, 0),
+        )
+    ]

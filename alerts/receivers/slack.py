@@ -1,0 +1,42 @@
+"""A Slack channel, through the incoming webhook whose address lies in the secret file."""
+
+from typing import Any
+
+from alerts.annotations import escape
+from models_registry.fleet import FleetReceiver
+
+
+def _plain(value: str) -> str:
+    """A template for `value` in which nothing can be a link or a mention: a feature may be called <!channel>."""
+    return '{{ reReplaceAll ">" "&gt;" (reReplaceAll "<" "&lt;" (reReplaceAll "&" "&amp;" ' + value + ")) }}"
+
+
+_TITLE = (
+    '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] '
+    "{{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }} {{ .CommonLabels.model_name }}"
+)
+_TEXT = "\n".join(
+    (
+        "{{ range .Alerts }}*" + _plain(".Annotations.summary") + "*",
+        _plain(".Annotations.description"),
+        "<{{ .Annotations.runbook_url }}|Runbook> | <{{ .Annotations.dashboard_url }}|Dashboard>"
+        " | <{{ .Annotations.mitigation_url }}|Mitigate>",
+        "{{ end }}",
+    )
+)
+
+
+def configuration(receiver: FleetReceiver) -> dict[str, Any]:
+    return {
+        "slack_configs": [
+            {
+                "api_url_file": receiver.secret_file,
+                "channel": escape(receiver.address),
+                "send_resolved": True,
+                "title": _TITLE,
+                "title_link": "{{ .CommonAnnotations.runbook_url }}",
+                "fallback": _TITLE,
+                "text": _TEXT,
+            }
+        ]
+    }

@@ -1,0 +1,54 @@
+"""The rule files and their proofs, from the fleet and its policies. Pure.
+
+Prometheus carries an alert's state over a reload only for a rule of the same name and labels, in the same group of
+the same file: one group per (alert, policy), named by both, with one rule whose labels never depend on the models.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from alerts import recording
+from alerts.catalogue import KINDS
+from alerts.custom_rules import custom_rules
+from alerts.options import RenderOptions
+from alerts.policies import Policies
+from alerts.proofs import render_proofs
+from alerts.rule import AlertRule, catalogue_rule
+from alerts.yaml_text import dump
+from models_registry.fleet import Fleet
+from telemetry import promql
+
+
+def render_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> dict[str, str]:
+    """Path in the bundle -> text: prometheus/rules/... and prometheus/tests/..."""
+    rules = alert_rules(fleet, policies, options)
+    extra = [
+        (prefix, rule.scope.window)
+        for rule in rules
+        if rule.kind is not None and rule.scope is not None
+        for prefix in rule.kind.recorded
+    ]
+    files = {recording.FILE: dump({"groups": [recording.recording_group(options, extra)]})}
+    by_file: dict[str, list[AlertRule]] = defaultdict(list)
+    for rule in rules:
+        by_file[rule.file].append(rule)
+    for path, held in by_file.items():
+        files[path] = dump({"groups": [_group(rule, options) for rule in held]})
+    return files | render_proofs(rules)
+
+
+def alert_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> list[AlertRule]:
+    """Every rule: the catalogue's in its order, policies by name with the default one first, then the custom ones."""
+    rules = [catalogue_rule(kind, policy, options) for kind in KINDS.values() for policy in policies.of(kind, fleet)]
+    return rules + custom_rules(fleet, policies, options)
+
+
+def _group(rule: AlertRule, options: RenderOptions) -> dict[str, Any]:
+    """The group as Prometheus' rule files hold it."""
+    written: dict[str, Any] = {"alert": rule.alert, "expr": rule.expression}
+    if rule.for_:
+        written["for"] = promql.duration(rule.for_)
+    if rule.keep_firing:
+        written["keep_firing_for"] = promql.duration(rule.keep_firing)
+    written |= {"labels": dict(rule.labels), "annotations": dict(rule.annotations)}
+    return {"name": rule.group, "interval": promql.duration(options.evaluation_interval), "rules": [written]}
