@@ -67,8 +67,6 @@ def main(grace: float, user: str, pid_fd: int, argv: list[str]) -> int:
                 kill_at = time.monotonic() + grace
             if order == b"":
                 selector.unregister(0)
-    # The server is a zombie still, so its group's number can't have passed to anybody else.
-    os.killpg(server.pid, signal.SIGKILL)
     code = server.wait()
     _end_orphans()
     return code if code >= 0 else 128 - code
@@ -79,6 +77,7 @@ def _die_with_parent() -> None:
 
 
 def _ended(pid: int) -> bool:
+    # Left a zombie, so that its group's number can't pass to anybody else before the last signal is sent.
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
