@@ -1,7 +1,8 @@
 """Rules of custom alerts: the person's expression, made to speak of its model alone. Pure."""
 
 from alerts import annotations
-from alerts.expressions import Expr, set_label
+from alerts.custom_expression import collapsed
+from alerts.expressions import set_label
 from alerts.kind import Plane
 from alerts.options import RenderOptions
 from alerts.owners import SEVERITY, TEAM, team_of
@@ -10,21 +11,10 @@ from alerts.rule import PLANE, POLICY, AlertRule, addresses
 from models_registry.fleet import Fleet, FleetModel
 from telemetry import names
 
-# Labels that are not the expression's to give: the owner's, and those of a single scrape.
-_FORCED = ("job", "instance", names.MODEL, TEAM, SEVERITY, PLANE, POLICY, "alertname")
-
 
 def custom_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> list[AlertRule]:
     """The rules of the custom alerts whose models are in the fleet."""
     return [_rule(row, fleet.by_name[row.model], options) for row in policies.custom if row.model in fleet.by_name]
-
-
-def collapsed(expression: str) -> Expr:
-    """The typed expression without the labels that Plumbline sets, one series where they alone told two apart.
-
-    It stands on lines of its own: a comment at its end hides nothing of ours.
-    """
-    return Expr(f"max without ({', '.join(_FORCED)}) (\n{expression.strip()}\n)")
 
 
 def _rule(row: CustomRow, model: FleetModel, options: RenderOptions) -> AlertRule:

@@ -12,7 +12,7 @@ CANARY = promql.equals(names.ROLE, "canary")
 LIVE = promql.equals(names.ROLE, "live")
 
 REQUESTS_PER_MINUTE = Parameter(
-    "requests_per_minute", 1, "Traffic below this, averaged over the window, is too thin to judge by."
+    "requests_per_minute", 1, "Traffic below this, averaged over the window, is too thin to judge by.", maximum=1e6
 )
 
 

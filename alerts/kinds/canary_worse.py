@@ -88,7 +88,7 @@ KIND = AlertKind(
         Parameter("error_margin", 0.01, "And this much above it.", unit="ratio", minimum=0.0001, maximum=0.9),
         Parameter("latency_factor", 1.5, "Or the canary's p95 is this many times the live one.", minimum=1, maximum=50),
         Parameter("latency_margin", 0.05, "And this much above it.", unit="s", minimum=0.001, maximum=4),
-        Parameter("requests", 100, "Fewer canary requests than this in the window are chance.", minimum=1),
+        Parameter("requests", 100, "Fewer canary requests than this in the window are chance.", minimum=1, maximum=1e6),
     ),
     labels=VERSION_LABELS,
     recorded=(names.VERSION_ERROR_RATIO, names.LIVE_ERROR_RATIO, names.VERSION_P95, names.LIVE_P95),

@@ -66,7 +66,7 @@ KIND = AlertKind(
             minimum=0.0001,
             maximum=0.99,
         ),
-        Parameter("errors", 3, "Fewer errors than this in the window are chance."),
+        Parameter("errors", 3, "Fewer errors than this in the window are chance.", maximum=1e6),
         REQUESTS_PER_MINUTE,
     ),
     labels=(names.MODEL, names.VERSION, names.ROUTE),

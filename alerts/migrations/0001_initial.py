@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('severity', models.CharField(choices=[('page', 'Page: wakes somebody'), ('ticket', 'Ticket: waits for working hours')], default='ticket', max_length=6)),
                 ('owner', models.CharField(choices=[('on_call', "The model's on-call team"), ('applied_ml', "The model's applied-ML team"), ('data', "The model's data team")], default='on_call', help_text='Who is told.', max_length=10)),
                 ('description', models.CharField(help_text='What is wrong when it fires, in one sentence.', max_length=300)),
-                ('runbook', models.TextField(help_text='Markdown with the sections Meaning, Impact, Diagnosis and Mitigation: what to do when it fires.')),
+                ('runbook', models.TextField(help_text='What to do when it fires. Markdown with the sections Meaning, Impact, Diagnosis and Mitigation.')),
                 ('fires_case', models.JSONField(help_text='A case in which it fires: {"series": {"metric{label=\\"x\\"}": "0 0+5x20"}, "at": "15m"}, in promtool\'s notation, one value a minute.')),
                 ('silent_case', models.JSONField(help_text='A case in which it stays silent, in the same form.')),
                 ('enabled', models.BooleanField(default=True)),
@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('runbook', ''), _negated=True), name='custom_alert_has_a_runbook')],
             },
         ),
         migrations.CreateModel(

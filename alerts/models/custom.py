@@ -28,7 +28,7 @@ class CustomAlert(models.Model):
     owner = models.CharField(max_length=10, choices=Owner, default=Owner.ON_CALL, help_text="Who is told.")
     description = models.CharField(max_length=300, help_text="What is wrong when it fires, in one sentence.")
     runbook = models.TextField(
-        help_text="Markdown with the sections Meaning, Impact, Diagnosis and Mitigation: what to do when it fires."
+        help_text="What to do when it fires. Markdown with the sections Meaning, Impact, Diagnosis and Mitigation."
     )
     fires_case = models.JSONField(
         help_text='A case in which it fires: {"series": {"metric{label=\\"x\\"}": "0 0+5x20"}, "at": "15m"}, '
@@ -39,6 +39,9 @@ class CustomAlert(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(runbook=""), name="custom_alert_has_a_runbook"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -53,7 +56,6 @@ class CustomAlert(models.Model):
             name=self.name,
             expression=self.expression,
             for_seconds=self.for_seconds,
-            runbook=self.runbook,
             fires_case=self.fires_case,
             silent_case=self.silent_case,
         )

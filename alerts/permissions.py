@@ -1,0 +1,31 @@
+"""Who may change what wakes whom. Everybody who is signed in may read."""
+
+from typing import Any
+
+from django.conf import settings
+
+from alerts.models import AlertPolicy, CustomAlert
+from models_registry.models import Team
+from models_registry.permissions import may_edit_model, may_edit_team
+
+
+def may_edit_policy(user: Any, policy: AlertPolicy) -> bool:
+    """A model's policy: the model's editors; a team's: the team's; everybody's: the platform team's."""
+    if policy.model is not None:
+        return may_edit_model(user, policy.model)
+    if policy.team is not None:
+        return may_edit_team(user, policy.team)
+    return may_edit_defaults(user)
+
+
+def may_edit_defaults(user: Any) -> bool:
+    """Editors of the platform team, and superusers: a default policy holds for every model."""
+    if user.is_active and user.is_superuser:
+        return True
+    platform = Team.objects.filter(name=settings.PLATFORM_TEAM).first()
+    return platform is not None and may_edit_team(user, platform)
+
+
+def may_edit_custom_alert(user: Any, alert: CustomAlert) -> bool:
+    """The editors of the alert's model."""
+    return may_edit_model(user, alert.model)
