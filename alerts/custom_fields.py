@@ -108,10 +108,15 @@ def _selector_error(selector: str) -> str:
         parsed = promql_parser.parse(selector)
     except ValueError as error:
         return f"series: {selector!r} is no series: {error}"
-    plain = isinstance(parsed, promql_parser.VectorSelector) and parsed.offset is None and parsed.at is None
-    if not plain or not all(m.op == promql_parser.MatchOp.Equal for m in parsed.matchers.matchers):
+    if not isinstance(parsed, promql_parser.VectorSelector) or not _is_plain(parsed):
         return f'series: {selector!r} is no series: write it like metric{{label="x"}}.'
     return ""
+
+
+def _is_plain(selector: promql_parser.VectorSelector) -> bool:
+    """Whether it names one series at its own time: promtool takes nothing else as input."""
+    equal = all(matcher.op == promql_parser.MatchOp.Equal for matcher in selector.matchers.matchers)
+    return equal and selector.offset is None and selector.at is None
 
 
 def _values_error(selector: str, values: Any) -> str:

@@ -6,20 +6,24 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alerts.incidents_api import IncidentViewSet
 from controlplane.api_root import ApiRootView
+from controlplane.control_metrics import metrics
 from controlplane.health import healthz
 from controlplane.releases_api import ReleaseViewSet
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/", ApiRootView.as_view(), name="api-root"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/", include("models_registry.urls")),
+    path("api/", include("drift.urls")),
     path("api/releases/", ReleaseViewSet.as_view({"get": "list"}), name="api-release-list"),
     path("api/releases/<int:pk>/", ReleaseViewSet.as_view({"get": "retrieve"}), name="api-release"),
     path("api/incidents/", IncidentViewSet.as_view({"get": "list"}), name="api-incident-list"),
     path("api/incidents/<int:pk>/", IncidentViewSet.as_view({"get": "retrieve"}), name="api-incident"),
+    path("api/", include("alerts.api_urls")),
     path("", include("alerts.urls")),
     path("", include("dashboards.urls")),
     path("", include("controlplane.pages.urls")),
