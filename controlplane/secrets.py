@@ -7,6 +7,9 @@ from pathlib import Path
 
 def ensure_secret(path: Path) -> str:
     """The secret in `path`, made (43 URL-safe characters) where there is none yet; two processes may start at once."""
+    if path.is_file():
+        # It may lie in a folder that is not ours to write to, as a container's secrets do.
+        return path.read_text(encoding="ascii").strip()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written whole under another name, then linked: a second process sees the whole secret or none.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
