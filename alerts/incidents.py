@@ -4,7 +4,7 @@ Both may come twice, late, in any order or not at all. What is certain is kept: 
 alert has at most one open incident, and a list read from Prometheus settles what no message did.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -46,7 +46,7 @@ def record_webhook(payload: dict[str, Any]) -> int:
     return sum(_record(alert, now) for alert in told)
 
 
-def record_prometheus_alerts(active: list[ActiveAlert], now: datetime | None = None) -> int:
+def record_prometheus_alerts(active: Sequence[ActiveAlert], now: datetime | None = None) -> int:
     """Open what fires untold, close what ended untold; how many of both. `active` is the whole present list."""
     now = now or timezone.now()
     # Deduplicated by fingerprint; the longest active is the one that Alertmanager keeps too.

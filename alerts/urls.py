@@ -2,8 +2,19 @@
 
 from django.urls import path
 
-from alerts.views import webhook
+from alerts.views import incidents, runbook, runbook_edit, traffic, webhook
 
 urlpatterns = [
     path("api/alertmanager/webhook", webhook.receive, name="alertmanager-webhook"),
+    path("incidents/", incidents.index, name="incidents"),
+    path("incidents/<int:pk>/", incidents.detail, name="incident"),
+    path("runbooks/", runbook.index, name="runbooks"),
+    path("runbooks/<str:alert>/", runbook.show_runbook, name="runbook"),
+    path("runbooks/<str:alert>/live/", runbook.live, name="runbook-live"),
+    path("runbooks/<str:alert>/queries/", runbook.queries, name="runbook-queries"),
+    path("runbooks/<str:alert>/edit/", runbook_edit.edit, name="runbook-edit"),
+    path("mitigate/<str:alert>/", runbook.mitigate, name="mitigate"),
+    path("models/<str:name>/roll-back/", traffic.roll_back, name="roll-back"),
+    path("models/<str:name>/shift-traffic/", traffic.shift, name="shift-traffic"),
+    path("models/<str:name>/promote/", traffic.promote, name="promote"),
 ]

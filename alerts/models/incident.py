@@ -1,5 +1,7 @@
 """Incidents: each time that an alert fired, from its start to its end."""
 
+from datetime import timedelta
+
 from django.db import models
 
 
@@ -40,6 +42,11 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.alert, self.model_name, self.model_version) if part)
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """From its start to its end; None while it goes on."""
+        return None if self.ends_at is None else self.ends_at - self.starts_at
 
     @property
     def is_open(self) -> bool:

@@ -1,0 +1,37 @@
+"""What rolling back, shifting and promoting would do, told before it is done. Pure."""
+
+from dataclasses import dataclass
+
+from models_registry import split as moves
+from models_registry.split import Split, TrafficError
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a move would do, in words; where it isn't possible, why."""
+
+    possible: bool
+    text: str
+    after: Split
+
+
+def preview_roll_back(split: Split) -> Preview:
+    """What rolling back would do now."""
+    try:
+        after = moves.roll_back(split)
+    except TrafficError as error:
+        return Preview(False, str(error), split)
+    if split.canary is not None:
+        return Preview(
+            True, f"Empties canary {split.canary} ({split.canary_percent} %); {after.live} answers all.", after
+        )
+    return Preview(True, f"Puts {after.live} back in place of {split.live}, which then answers nothing.", after)
+
+
+def preview_promote(split: Split) -> Preview:
+    """What promoting the canary would do now."""
+    try:
+        after = moves.promote(split)
+    except TrafficError as error:
+        return Preview(False, str(error), split)
+    return Preview(True, f"{after.live} answers all; {split.live} answers nothing, and can be rolled back to.", after)

@@ -1,0 +1,70 @@
+"""What can't be reached or doesn't work, said on the page."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.urls import reverse
+
+from controlplane.models import LoopState, Peer, Release
+
+# Runs of the loop that may be missed before the page says so.
+MISSED_RUNS = 4
+SLOWEST = timedelta(minutes=2)
+CONSEQUENCES = {
+    Peer.Name.PROMETHEUS: "Health, alerts and live numbers are unknown until it answers.",
+    Peer.Name.ALERTMANAGER: "Nobody is notified while it is down.",
+    Peer.Name.GRAFANA: "Annotations wait; nothing else is affected.",
+    Peer.Name.REDIS: "The loop pauses until it is back; rolling back and `manage.py publish` still work.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """One thing that is wrong. `level` is bad or notice."""
+
+    level: str
+    title: str
+    text: str
+    since: datetime | None = None
+    link: str = ""
+    link_text: str = ""
+
+
+def banners(now: datetime) -> list[Banner]:
+    """What is wrong with Plumbline itself, in three queries."""
+    found = [_peer(peer) for peer in Peer.objects.filter(reachable=False).order_by("name")]
+    if loop := _loop(LoopState.objects.first(), now):
+        found.append(loop)
+    newest = Release.objects.exclude(outcome__in=[*Release.UNFINISHED, Release.Outcome.SUPERSEDED]).first()
+    if newest is not None and newest.outcome not in Release.GOOD:
+        found.append(
+            Banner(
+                "bad",
+                "The newest release didn't get through",
+                "The servers run an older state than the registry says. " + newest.reason.split("\n")[0][:300],
+                newest.finished_at,
+                reverse("release", args=[newest.pk]),
+                f"Release {newest.pk}",
+            )
+        )
+    return found
+
+
+def _peer(peer: Peer) -> Banner:
+    consequence = CONSEQUENCES.get(Peer.Name(peer.name), "")
+    level = "notice" if peer.name == Peer.Name.GRAFANA else "bad"
+    return Banner(
+        level, f"{peer.get_name_display()} can't be reached", f"{peer.message} {consequence}".strip(), peer.since
+    )
+
+
+def _loop(state: LoopState | None, now: datetime) -> Banner | None:
+    patience = max(timedelta(seconds=MISSED_RUNS * settings.RECONCILE_INTERVAL_SECONDS), SLOWEST)
+    last = state.finished_at if state else None
+    if last is not None and last > now - patience:
+        return None
+    text = "What the registry says isn't being carried out. Is the worker running, and beat?"
+    if last is None:
+        return Banner("bad", "The loop has never run", text)
+    return Banner("bad", "The loop has stopped", text, last)

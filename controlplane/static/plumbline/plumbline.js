@@ -1,0 +1,46 @@
+// What a page can't do by itself: the viewer's own time zone, and keeping what is open while a part refreshes itself.
+(() => {
+  "use strict";
+
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const moment = new Intl.DateTimeFormat(undefined, {
+    year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+
+  function localise(root) {
+    for (const element of root.querySelectorAll("time.pl-when, time.pl-ago")) {
+      const at = new Date(element.dateTime);
+      element.title = moment.format(at) + " · " + at.toISOString().replace("T", " ").replace(".000Z", " UTC");
+      const absolute = element.querySelector(".pl-when-absolute");
+      if (absolute) absolute.textContent = moment.format(at);
+    }
+    for (const element of root.querySelectorAll("[data-clock]")) {
+      element.textContent = clock.format(new Date(element.dataset.clock));
+    }
+  }
+
+  let open = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    open = [...event.detail.target.querySelectorAll("details[open][id]")].map((element) => element.id);
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    localise(document);
+  });
+
+  // A part that can't be refreshed says so instead of looking fresh.
+  function stale(event, isStale) {
+    const part = event.target.closest?.("[data-refreshes]");
+    if (!part) return;
+    part.classList.toggle("pl-stale", isStale);
+    const note = document.getElementById(part.dataset.refreshes);
+    if (note) note.hidden = !isStale;
+  }
+  document.addEventListener("htmx:sendError", (event) => stale(event, true));
+  document.addEventListener("htmx:responseError", (event) => stale(event, true));
+  document.addEventListener("htmx:timeout", (event) => stale(event, true));
+  document.addEventListener("htmx:afterOnLoad", (event) => stale(event, false));
+
+  document.addEventListener("DOMContentLoaded", () => localise(document));
+  if (document.readyState !== "loading") localise(document);
+})();
