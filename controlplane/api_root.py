@@ -12,6 +12,7 @@ LISTS = {
     "models": "api-model-list",
     "changes": "api-change-list",
     "replicas": "api-replica-list",
+    "drift-checks": "api-drift-check-list",
     "annotations": "api-annotation-list",
     "releases": "api-release-list",
     "incidents": "api-incident-list",

@@ -64,7 +64,7 @@ class DriftCheckAdmin(ModelAdmin):
     list_display = ["model", "states", "interval_seconds", "window_seconds", "psi_threshold", "paused"]
     list_filter = ["paused", "source"]
     search_fields = ["model__name"]
-    autocomplete_fields = ["model"]
+    readonly_fields = ["model"]
     fieldsets = [(None, {"fields": ["model"]}), *FIELDSETS]
     actions = None
 
@@ -83,9 +83,6 @@ class DriftCheckAdmin(ModelAdmin):
         ]
         return ", ".join(told) or "no traffic"
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["model"] if obj else []
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_active and request.user.is_staff)
 
@@ -93,7 +90,8 @@ class DriftCheckAdmin(ModelAdmin):
         return self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return may_register_models(request.user)
+        """A model's page makes its check, else the loop does."""
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_register_models(request.user) if obj is None else may_edit_model(request.user, obj.model)
