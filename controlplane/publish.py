@@ -6,6 +6,7 @@ process that dies leaves a row that says how far it came; whoever gets the lock 
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,6 +58,16 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is wanted, and what is current: its hash, and itself where it can be read."""
+
+    bundle: Bundle
+    current: str
+    base: Bundle | None
+    render_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """Publishes what `render` gives. With `retry`, also what was refused before."""
 
@@ -83,33 +94,35 @@ class Publisher:
         unsettled = self._settle_interrupted()
         if unsettled is not None:
             return unsettled
+        started = time.monotonic()
         try:
             bundle = self.render()
         except Exception as error:
             LOG.exception("rendering failed")
             return self._could_not_render(error)
-        current = self.files.current_hash()
+        seconds, current = time.monotonic() - started, self.files.current_hash()
         base = self.files.read(current)
-        if current == bundle.hash and base is not None and base.hash == current:
-            return self._keep(bundle)
+        # A link that leads nowhere is no way back.
+        plan = _Plan(bundle, current if base is not None else "", base, seconds)
+        if base == bundle and current == bundle.hash:
+            return self._keep(plan)
         remembered = None if self.retry else self._remembered(bundle.hash)
         if remembered is not None:
             return self._stay(remembered, base)
-        return self._change(bundle, base, current)
+        return self._change(plan)
 
     # --- Nothing to change ------------------------------------------------------------------------------------
 
-    def _keep(self, bundle: Bundle) -> Published:
+    def _keep(self, plan: _Plan) -> Published:
         """The bundle is what is current: make sure that the servers run it."""
-        if self.servers.differences(bundle):
-            remembered = None if self.retry else self._remembered(bundle.hash)
+        if self.servers.differences(plan.bundle):
+            remembered = None if self.retry else self._remembered(plan.bundle.hash)
             if remembered is not None:
                 return Published(Outcome(remembered.outcome), remembered.reason, remembered)
-            return self._change(bundle, bundle, bundle.hash)
+            return self._change(plan)
         if not _newest_ended_well():
             # What was refused has been taken back: from here on nothing fails any more.
-            attempt = self._begin(bundle, bundle, bundle.hash)
-            return self._end(attempt, Outcome.UNCHANGED)
+            return self._end(self._begin(plan), Outcome.UNCHANGED)
         return Published(Outcome.UNCHANGED)
 
     def _stay(self, remembered: Release, base: Bundle | None) -> Published:
@@ -141,23 +154,24 @@ class Publisher:
 
     # --- A change ---------------------------------------------------------------------------------------------
 
-    def _begin(self, bundle: Bundle, base: Bundle | None, current: str) -> Attempt:
-        row = Release.objects.create(hash=bundle.hash, base_hash=current, author=authors(), diff=unified(base, bundle))
+    def _begin(self, plan: _Plan) -> Attempt:
+        bundle, diff = plan.bundle, unified(plan.base, plan.bundle)
+        row = Release.objects.create(hash=bundle.hash, base_hash=plan.current, author=authors(), diff=diff)
         attempt = Attempt(row, self.say, self.checkpoint)
-        attempt.note("render", f"{len(bundle.files)} files, {bundle.hash[:12]}")
+        attempt.note("render", f"{len(bundle.files)} files, {bundle.hash[:12]}", plan.render_seconds)
         return attempt
 
-    def _change(self, bundle: Bundle, base: Bundle | None, current: str) -> Published:
+    def _change(self, plan: _Plan) -> Published:
         away = self._unreachable()
         if away is not None:
             newest = Release.objects.order_by("-pk").first()
-            if newest is not None and (newest.hash, newest.outcome) == (bundle.hash, Outcome.UNREACHABLE):
+            if newest is not None and (newest.hash, newest.outcome) == (plan.bundle.hash, Outcome.UNREACHABLE):
                 return Published(Outcome.UNREACHABLE, newest.reason, newest)  # said already, 15 seconds ago
-        attempt = self._begin(bundle, base, current)
+        attempt = self._begin(plan)
         if away is not None:
             return self._end(attempt, Outcome.UNREACHABLE, f"{away} Nothing was changed.")
         try:
-            watched, known = self._prove(attempt, bundle, base)
+            watched, known = self._prove(attempt, plan)
             if attempt.superseded:
                 return self._end(attempt, Outcome.SUPERSEDED, "A newer attempt has begun. Nothing was changed.")
         except checks.CheckRefused as error:
@@ -168,21 +182,24 @@ class Publisher:
             LOG.exception("release %s failed before the switch", attempt.row.pk)
             return self._end(attempt, Outcome.FAILED, f"{type(error).__name__}: {error} Nothing was changed.")
         with attempt.step("switch"):
-            self.files.switch(bundle.hash)
-        return self._take_over(attempt, bundle, watched, known)
+            self.files.switch(plan.bundle.hash)
+        return self._take_over(attempt, plan.bundle, watched, known)
 
     def _unreachable(self) -> str | None:
         """Who can't be reached, before anything is begun."""
-        for server in (self.servers.prometheus, self.servers.alertmanager):
-            if not server.ready():
-                return f"{Unreachable(server.url, 'it is not ready')}."
+        try:
+            self.servers.prometheus.text("GET", "/-/ready")
+            self.servers.alertmanager.text("GET", "/-/ready")
+        except (Unreachable, Refused) as error:
+            return f"{error}."
         return None
 
-    def _prove(self, attempt: Attempt, bundle: Bundle, base: Bundle | None) -> tuple[list[Key], set[Fault]]:
+    def _prove(self, attempt: Attempt, plan: _Plan) -> tuple[list[Key], set[Fault]]:
         """All checks; what changes, and what errs already, for the probation."""
+        bundle, base = plan.bundle, plan.base
         groups = checks.check_rules_readable(bundle)
         # Where the servers don't run it although it is current, nothing of it counts as known.
-        before = _readable_groups(base if base is None or base.hash != bundle.hash else None)
+        before = _readable_groups(None if base == bundle else base)
         with attempt.step("write") as step:
             step.message = "new" if self.files.write(bundle) else "there already"
         folder = self.files.folder(bundle.hash)
@@ -216,9 +233,7 @@ class Publisher:
             with attempt.step("probation") as step:
                 seconds = self._wait(bundle, watched, known)
                 step.message = f"{len(watched)} changed groups evaluated without error after {seconds:.1f} s"
-        except EvaluationFailed as error:
-            return self._switch_back(attempt, Outcome.ROLLED_BACK, str(error))
-        except (Refused, NotLoaded) as error:
+        except (Refused, NotLoaded, EvaluationFailed) as error:
             return self._switch_back(attempt, Outcome.ROLLED_BACK, str(error))
         except Unreachable as error:
             if attempt.row.base_hash in ("", attempt.row.hash):
@@ -228,8 +243,9 @@ class Publisher:
         except Exception as error:
             LOG.exception("release %s failed after the switch", attempt.row.pk)
             return self._switch_back(attempt, Outcome.FAILED, f"{type(error).__name__}: {error}")
+        published = self._end(attempt, Outcome.PUBLISHED)
         self.files.clear_old({bundle.hash, attempt.row.base_hash})
-        return self._end(attempt, Outcome.PUBLISHED)
+        return published
 
     def _wait(self, bundle: Bundle, watched: list[Key], known: set[Fault]) -> float:
         groups = groups_of(bundle)
@@ -284,20 +300,29 @@ class Publisher:
             attempt = Attempt(row, self.say, self.checkpoint)
             bundle = self.files.read(row.hash) if row.hash == current else None
             if bundle is None or bundle.hash != current:
-                last = row.log[-1]["step"] if row.log else "nothing"
-                reason = f"Its process ended after {last}, before the switch. The next attempt takes its place."
-                attempt.finish(Outcome.SUPERSEDED, reason)
+                _finish_dead(attempt)
                 continue
             # The lock is ours, so its process is gone, with `current` switched and no verdict.
             if (away := self._unreachable()) is not None:
                 return Published(Outcome.UNREACHABLE, away, row)
-            attempt.note("resume", "its process ended before the verdict: going on from the reload")
+            attempt.note("resume", "current without a verdict yet: going on from the reload")
             base = _readable_groups(self.files.read(row.base_hash) if row.base_hash != row.hash else None)
             known = _older(faults(self.servers.prometheus.rules()), base)
             settled = self._take_over(attempt, bundle, changed_groups(base, groups_of(bundle)), known)
             if settled.outcome == Outcome.UNREACHABLE:
                 return settled
         return None
+
+
+def _finish_dead(attempt: Attempt) -> None:
+    """The verdict on an attempt whose process died, and that is not current."""
+    steps = [entry["step"] for entry in attempt.row.log]
+    if "back" in steps:
+        # It had failed and was current no more; only the servers had not been told yet.
+        attempt.finish(Outcome.ROLLED_BACK, attempt.row.log[steps.index("back") - 1]["message"])
+        return
+    last = steps[-1] if steps else "nothing"
+    attempt.finish(Outcome.SUPERSEDED, f"Its process ended after the step {last}. The next attempt takes its place.")
 
 
 def _readable_groups(base: Bundle | None) -> dict[Key, RenderedGroup]:

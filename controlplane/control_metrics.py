@@ -1,0 +1,109 @@
+"""The control plane's /metrics: what is wanted, what was published and whom it reaches, read from the database.
+
+A fixed number of queries, however many models there are. Nothing here is kept in memory, so each web process tells the
+same, and what is unknown is left out rather than told as zero.
+"""
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from alerts.models import Incident
+from controlplane.http_metrics import http_registry
+from controlplane.models import LoopState, Peer, Release
+from controlplane.models.release import is_failing
+from dashboards.annotations import pending_count
+from models_registry.fleet import load_fleet
+from telemetry import names
+
+PEER_REACHABLE = "plumbline_peer_reachable"
+STEP_SECONDS = "plumbline_reconcile_step_seconds"
+STEP_FAILED = "plumbline_reconcile_step_failed"
+
+
+class ControlPlaneCollector(Collector):
+    """Everything that the database says, at each scrape."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _models()
+        yield from _releases()
+        yield from _loop()
+        yield from _waiting()
+
+    def describe(self) -> list[Metric]:
+        """Nothing: registering must not ask the database."""
+        return []
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format. No sign-in: it is scraped inside the cluster, and holds no secret."""
+    registry = CollectorRegistry()
+    registry.register(ControlPlaneCollector())
+    return HttpResponse(generate_latest(registry) + generate_latest(http_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _models() -> Iterator[Metric]:
+    weights = GaugeMetricFamily(
+        names.DESIRED_WEIGHT,
+        "The share of the traffic that a version shall have, 0 to 1.",
+        labels=[names.MODEL, names.VERSION, names.ROLE],
+    )
+    registered = GaugeMetricFamily(names.MODEL_REGISTERED, "1 for each registered model.", labels=[names.MODEL, "risk"])
+    starts = CounterMetricFamily(
+        names.REPLICA_STARTS, "How often a process that serves the model has started.", labels=[names.MODEL]
+    )
+    for model in load_fleet().models:
+        registered.add_metric([model.name, model.risk], 1)
+        starts.add_metric([model.name], model.replica_starts)
+        for (version, role), share in model.weights().items():
+            weights.add_metric([model.name, version, role], share)
+    yield from (weights, registered, starts)
+
+
+def _releases() -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        names.RELEASE_FAILING, "1 where what the registry says is not what the servers run.", value=int(is_failing())
+    )
+    good = Release.objects.filter(outcome__in=Release.GOOD).order_by("-pk").values_list("hash", "finished_at").first()
+    if good is None:
+        return
+    digest, finished_at = good
+    info = GaugeMetricFamily(names.RELEASE_INFO, "The release that the servers run.", labels=["hash"])
+    info.add_metric([digest], 1)
+    yield info
+    yield GaugeMetricFamily(
+        names.RELEASE_LAST_SUCCESS,
+        "When the newest good release was verified.",
+        value=finished_at.timestamp() if finished_at else 0,
+    )
+
+
+def _loop() -> Iterator[Metric]:
+    state = LoopState.objects.filter(finished_at__isnull=False).first()
+    if state is not None and state.finished_at is not None:
+        yield GaugeMetricFamily(
+            names.RECONCILE_LAST_RUN, "When the loop last ended a run.", value=state.finished_at.timestamp()
+        )
+        seconds = GaugeMetricFamily(STEP_SECONDS, "How long each step of the last run took.", labels=["step"])
+        failed = GaugeMetricFamily(STEP_FAILED, "1 where that step failed.", labels=["step"])
+        for name, step in state.steps.items():
+            seconds.add_metric([name], step["seconds"])
+            failed.add_metric([name], int(not step["ok"]))
+        yield from (seconds, failed)
+    reachable = GaugeMetricFamily(PEER_REACHABLE, "Whether the peer answered when last tried.", labels=["peer"])
+    for name, answered in Peer.objects.values_list("name", "reachable"):
+        reachable.add_metric([name], int(answered))
+    yield reachable
+
+
+def _waiting() -> Iterator[Metric]:
+    pending = pending_count()
+    if pending is not None:
+        yield GaugeMetricFamily(names.ANNOTATIONS_PENDING, "Changes that are not in Grafana yet.", value=pending)
+    opened = Incident.objects.filter(ends_at__isnull=True).count()
+    yield GaugeMetricFamily(names.INCIDENTS_OPEN, "Incidents that have not ended.", value=opened)

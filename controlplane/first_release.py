@@ -1,0 +1,52 @@
+"""The first release: Prometheus and Alertmanager can't start without a configuration to read."""
+
+import logging
+from collections.abc import Callable
+
+from controlplane import checks
+from controlplane.attempt import Attempt, Say, authors, silent, unified
+from controlplane.bundle import Bundle
+from controlplane.models import Release
+from controlplane.release_files import ReleaseFiles
+
+LOG = logging.getLogger(__name__)
+WAIT_SECONDS = 60.0
+
+
+def write_first_release(files: ReleaseFiles, render: Callable[[], Bundle], say: Say = silent) -> Release | None:
+    """Where nothing is current: the rendered bundle, checked as far as that goes without servers. None: there is one.
+
+    It stays on probation: the first publish after the servers' start reloads and verifies it. Raises CheckRefused.
+    """
+    with files.lock(WAIT_SECONDS):
+        if files.read(files.current_hash()) is not None:
+            return None
+        bundle = render()
+        # Its own base: there is no way back from it.
+        row = Release.objects.create(
+            hash=bundle.hash, base_hash=bundle.hash, author=authors(), diff=unified(None, bundle)
+        )
+        attempt = Attempt(row, say)
+        try:
+            _write_checked(attempt, files, bundle)
+        except checks.CheckRefused as error:
+            attempt.finish(Release.Outcome.REFUSED, str(error))
+            raise
+        attempt.mark(Release.Outcome.PROBATION)
+        return row
+
+
+def _write_checked(attempt: Attempt, files: ReleaseFiles, bundle: Bundle) -> None:
+    checks.check_rules_readable(bundle)
+    with attempt.step("write"):
+        files.write(bundle)
+    folder = files.folder(bundle.hash)
+    with attempt.step("promtool"):
+        checks.check_with_promtool(folder, bundle)
+    with attempt.step("tests") as step:
+        step.message = f"{checks.check_rule_tests(folder, bundle, None)} rule test files passed"
+    with attempt.step("amtool"):
+        checks.check_with_amtool(folder)
+    with attempt.step("switch") as step:
+        files.switch(bundle.hash)
+        step.message = "the servers can start; they have not been asked yet"

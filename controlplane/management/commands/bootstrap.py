@@ -1,0 +1,31 @@
+"""`manage.py bootstrap`: the first release, so that Prometheus and Alertmanager have something to start from."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from controlplane.bundle import render_bundle
+from controlplane.checks import CheckRefused
+from controlplane.first_release import write_first_release
+from controlplane.release_files import Busy, ReleaseFiles
+from controlplane.targets import sync_targets
+
+
+class Command(BaseCommand):
+    help = "Write the first release where there is none yet. Repeatable: an existing release is never touched."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        files = ReleaseFiles.from_settings()
+        try:
+            release = write_first_release(files, render_bundle, self.stdout.write)
+        except (Busy, CheckRefused, OSError) as error:
+            raise CommandError(str(error)) from error
+        sync_targets(timezone.now())
+        if release is None:
+            self.stdout.write(f"{files.current} exists already: nothing to do.")
+            return
+        self.stdout.write(
+            f"{files.current} is there. Start Prometheus with --config.file={files.current}/prometheus/prometheus.yml"
+            f" and Alertmanager with --config.file={files.current}/alertmanager/alertmanager.yml."
+        )

@@ -1,0 +1,174 @@
+"""The loop: compare what is wanted with what is there, and close the difference, again and again.
+
+Each step stands alone and is safe to repeat: one that fails is written down and does not keep the others from running.
+Publishing comes last, since it may wait for Prometheus to evaluate what it loaded.
+"""
+
+import fcntl
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from alerts.http import Refused, Unreachable
+from alerts.incidents import record_prometheus_alerts
+from alerts.prometheus import Prometheus
+from controlplane.bundle import render_bundle
+from controlplane.models import LoopState, Release
+from controlplane.publish import Publisher
+from controlplane.reachability import note_reachability
+from controlplane.release_files import ReleaseFiles
+from controlplane.targets import sync_targets
+from controlplane.verify import Servers
+from dashboards.annotations import deliver_pending
+from drift.due import dispatch_due
+from models_registry.heartbeats import forget_lost
+
+LOG = logging.getLogger(__name__)
+MESSAGE_CHARACTERS = 1000
+RUNS_IN_A_ROW = 3
+
+
+class NotDone(Exception):
+    """A step that could not do its work, for a reason that is no fault of the code. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """How one step went."""
+
+    ok: bool
+    seconds: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run went, step by step."""
+
+    steps: dict[str, StepOutcome]
+
+    @property
+    def ok(self) -> bool:
+        return all(step.ok for step in self.steps.values())
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name}: {step.message or 'ok'}" for name, step in self.steps.items())
+
+
+def run_once(now: datetime | None = None) -> Outcome:
+    """One run. Never raises for what a step does; writes down when it ran and how each step went."""
+    now = now or timezone.now()
+    LoopState.objects.update_or_create(pk=1, defaults={"started_at": now})
+    outcome = Outcome({name: _run_step(name, step, now) for name, step in STEPS.items()})
+    steps = {name: asdict(step) for name, step in outcome.steps.items()}
+    LoopState.objects.filter(pk=1).update(finished_at=timezone.now(), steps=steps)
+    return outcome
+
+
+def run_alone(wanted_at: datetime) -> Outcome | None:
+    """A run, alone; None where one has begun since `wanted_at`, or another process is at it.
+
+    A wish that comes during a run is not lost: it is left beside the lock, and who holds that runs once more.
+    """
+    settings.PLUMBLINE_HOME.mkdir(parents=True, exist_ok=True)
+    again = settings.PLUMBLINE_HOME / "reconcile.again"
+    outcome: Outcome | None = None
+    for _ in range(RUNS_IN_A_ROW):
+        with _lock() as free:
+            if free:
+                if not again.exists() and LoopState.objects.filter(started_at__gt=wanted_at).exists():
+                    return outcome
+                again.unlink(missing_ok=True)
+                outcome = run_once()
+        if free and not again.exists():
+            return outcome
+        if not free:
+            if again.exists():
+                return outcome
+            # Then look once more: the other may have ended before it could see the wish.
+            again.touch()
+    return outcome
+
+
+@contextmanager
+def _lock() -> Iterator[bool]:
+    """Whether we are alone; the kernel drops the lock with its process."""
+    with (settings.PLUMBLINE_HOME / "reconcile.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _reach(now: datetime) -> str:
+    lost = note_reachability(now)
+    if lost:
+        raise NotDone(f"can't be reached: {', '.join(lost)}")
+    return ""
+
+
+def _targets(now: datetime) -> str:
+    return f"{sync_targets(now)} target files changed"
+
+
+def _replicas(now: datetime) -> str:
+    return f"{forget_lost(now)} lost replicas forgotten"
+
+
+def _incidents(now: datetime) -> str:
+    alerts = Prometheus(settings.PROMETHEUS_URL).alerts()
+    return f"{record_prometheus_alerts(alerts, now)} incidents that no message told of"
+
+
+def _drift(now: datetime) -> str:
+    dispatched = dispatch_due(now)
+    if dispatched.error:
+        raise NotDone(dispatched.error)
+    return f"{dispatched.count} checks begun"
+
+
+def _annotations(now: datetime) -> str:
+    delivered = deliver_pending(now=now)
+    return f"{delivered.sent} sent, {delivered.waiting} waiting, {delivered.failed} failed"
+
+
+def _publish(_: datetime) -> str:
+    publisher = Publisher(ReleaseFiles.from_settings(), Servers.from_settings(), render_bundle)
+    published = publisher.publish()
+    if published.outcome not in (*Release.GOOD, Release.Outcome.SUPERSEDED):
+        raise NotDone(f"{published.outcome}: {published.reason}")
+    return str(published.outcome)
+
+
+STEPS: dict[str, Callable[[datetime], str]] = {
+    "reach": _reach,
+    "targets": _targets,
+    "replicas": _replicas,
+    "incidents": _incidents,
+    "drift": _drift,
+    "annotations": _annotations,
+    "publish": _publish,
+}
+
+
+def _run_step(name: str, step: Callable[[datetime], str], now: datetime) -> StepOutcome:
+    started = time.monotonic()
+    ok = False
+    try:
+        message = step(now)
+        ok = True
+    except (Unreachable, Refused, NotDone) as error:
+        message = str(error)
+        LOG.warning("%s: %s", name, message)
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        LOG.exception("the step %s failed", name)
+    return StepOutcome(ok, round(time.monotonic() - started, 3), message[:MESSAGE_CHARACTERS])
