@@ -17,8 +17,10 @@ from telemetry.snapshot import SnapshotModel, SnapshotVersion
 # about 0.1 ms and a fight for the interpreter's lock, ten times what ONNX Runtime needs for a row (0.01 ms) and half of
 # what scikit-learn does (0.2 ms). A slower one would hold up every other request, so it gets threads, as batches do.
 INLINE_SECONDS = 0.001
-# One call this slow on the event loop moves the version to threads for good: warming up can't foresee every input.
+# Calls that keep the event loop busy for this long move the version to threads for good: warming up can't foresee every
+# input. A few, since a single one may only have met a garbage collection.
 TOO_SLOW_INLINE_SECONDS = 0.02
+TOO_SLOW_CALLS = 3
 THREADS = 4
 
 
@@ -54,8 +56,15 @@ class LoadedVersion:
         self.validator = Validator(model.features)
         self.log_schema = LogSchema(model, self.version)
         self.inline = row_seconds < INLINE_SECONDS
+        self._slow_calls = 0
         # Threads of its own, so that a version that hangs can't take those of another one. They start when needed.
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"{model.name}/{self.version}")
+
+    def was_slow_inline(self) -> bool:
+        """Take note of a call that held up the event loop; True when that moves the version to threads."""
+        self._slow_calls += 1
+        self.inline = self._slow_calls < TOO_SLOW_CALLS
+        return not self.inline
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     add("--snapshot", "SERVING_SNAPSHOT", f"{url}/api/serving/snapshot" if url else "",
         "file or http(s) URL of the serving snapshot; by default PLUMBLINE_URL's", metavar="FILE_OR_URL")  # fmt: skip
-    add("--port", "SERVING_PORT", "8000", "TCP port; 0 takes a free one", int, "N")
+    add("--port", "SERVING_PORT", "8100", "TCP port; 0 takes a free one", int, "N")
     add("--host", "SERVING_HOST", "127.0.0.1", "address to listen on", metavar="HOST")
     add("--cache", "SERVING_CACHE", str(home / "serving-cache"),
         "folder for the last good snapshot and the artifacts", Path, "DIR")  # fmt: skip

@@ -1,7 +1,6 @@
 """From a request's body to rows that a model can take, or a refusal that names the field and the remedy."""
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,8 +38,8 @@ class Inputs:
 
     rows: list[Row]
     defaulted: list[list[str]]  # per row: the features that were filled with their default
-    missing: Counter[str] = field(default_factory=Counter)
-    out_of_range: Counter[str] = field(default_factory=Counter)
+    missing: dict[str, int] = field(default_factory=dict)  # rows by feature
+    out_of_range: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class Validator:
                     f"{where}feature {rule.name!r} is {_shown(sent)}: send {rule.wanted}.", rule.name
                 )
             if rule.outside(value):
-                inputs.out_of_range[rule.name] += 1
+                inputs.out_of_range[rule.name] = inputs.out_of_range.get(rule.name, 0) + 1
             row.append(value)
         if present != len(features):
             unknown = min(features.keys() - self._names)
@@ -114,7 +113,7 @@ def _fill(rule: _Rule, inputs: Inputs, defaulted: list[str], where: str) -> floa
     if rule.default is not None:
         defaulted.append(rule.name)
         return rule.default
-    inputs.missing[rule.name] += 1
+    inputs.missing[rule.name] = inputs.missing.get(rule.name, 0) + 1
     return rule.missing
 
 

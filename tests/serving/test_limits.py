@@ -32,8 +32,10 @@ def replica(tmp_path_factory: pytest.TempPathFactory, made: Artifacts) -> Iterat
         model(made.good, name="quick", in_flight_limit=2),
     )
     with Replica(folder, folder / "snapshot.json") as running:
-        # One slow call on the loop moves the version to threads, as it would in production.
-        running.predict({"x": 200}, path="/models/slow/predict")
+        # A few slow calls on the loop move the version to threads, as they would in production.
+        for _ in range(3):
+            assert "threads from now on" not in running.stderr
+            running.predict({"x": 1000}, path="/models/slow/predict")
         wait_until(lambda: "threads from now on" in running.stderr)
         yield running
 
