@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -79,9 +78,3 @@ def validate_labels(values: object) -> None:
             raise ValidationError(f"{value!r} needs 1 to 128 printable characters.", code="labels")
     if len(set(values)) != len(values):
         raise ValidationError("Each value can be listed only once.", code="labels")
-
-
-def validate_aware(value: datetime) -> None:
-    """A time that knows its zone."""
-    if value.tzinfo is None:
-        raise ValidationError("A time needs its zone, for example 2026-04-01T12:00:00Z.", code="invalid")

@@ -1,0 +1,115 @@
+"""The admin's composition: the model's page joins the other rooms' inlines; people, for superusers."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.forms import BaseModelFormSet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from drift.admin import DriftCheckInline
+from drift.edits import delete_check, save_check
+from drift.models import DriftCheck
+from models_registry.actor import Actor
+from models_registry.admin.models import MLModelAdmin
+from models_registry.models import MLModel
+
+
+@dataclass(frozen=True)
+class RoomEdits:
+    """How a room writes its rows of the model's page."""
+
+    save: Callable[..., Any]
+    delete: Callable[..., Any]
+
+
+ROOMS: dict[type[Model], RoomEdits] = {DriftCheck: RoomEdits(save_check, delete_check)}
+
+# The registry can't know the other rooms; its page is replaced by one that does.
+admin.site.unregister(MLModel)
+
+
+@admin.register(MLModel)
+class ComposedModelAdmin(MLModelAdmin):
+    """The model's page with what the other rooms keep of it."""
+
+    inlines = [*MLModelAdmin.inlines, DriftCheckInline]
+
+    def save_row(self, obj: MLModel, formsets: Iterable[BaseModelFormSet], actor: Actor) -> None:
+        """Each room's rows through that room's functions, in the page's one transaction."""
+        formsets = list(formsets)
+        super().save_row(obj, formsets, actor)
+        for formset in formsets:
+            edits = ROOMS.get(formset.model) if formset.model else None
+            if edits is not None:
+                _write(formset, obj, edits, actor)
+
+
+def _write(formset: Any, model: MLModel, edits: RoomEdits, actor: Actor) -> None:
+    for row in formset.deleted_objects:
+        edits.delete(row, actor=actor)
+    for row in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
+        row.model = model
+        edits.save(row, actor=actor)
+
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):
+    """People. Superusers write; everybody else sees names only, to choose members of a team by."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "first_name", "last_name", "is_active", "is_superuser"]
+    list_filter = ["is_active", "is_superuser"]
+    actions = None
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        (
+            "Access",
+            {
+                "fields": ["is_active", "is_staff", "is_superuser"],
+                "description": "Staff may sign in here. What somebody may change follows from their roles in teams.",
+            },
+        ),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"classes": ["wide"], "fields": ["username", "password1", "password2"]})]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if request.user.is_superuser:
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ["username", "first_name", "last_name"]})]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whoever is added here is to sign in here."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_add_permission(request)
