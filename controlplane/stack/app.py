@@ -1,14 +1,13 @@
 """This project's own processes: web, worker, beat, quality exporter, serving, and commands of manage.py."""
 
-import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controlplane.stack import probes
 from controlplane.stack.ports import HOST
-from controlplane.stack.process import TAIL_LINES, Process
+from controlplane.stack.process import TAIL_LINES, Process, ProcessError
 from controlplane.stack.server import PortServer, Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,16 +116,17 @@ def replay(env: Mapping[str, str], logs: Path, serving_url: str, *options: str) 
 
 def manage(env: Mapping[str, str], *arguments: str, timeout: float = 300.0) -> str:
     """What `manage.py arguments...` printed; CommandError when it fails or takes over `timeout` seconds."""
-    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     shown = f"manage.py {' '.join(arguments)}"
-    try:
-        result = subprocess.run(
-            command, env={**os.environ, **env}, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(f"{shown} took more than {timeout:g} seconds.") from error
-    if result.returncode != 0:
-        tail = "\n".join(result.stdout.splitlines()[-TAIL_LINES:])
-        raise CommandError(f"{shown} ended with exit code {result.returncode}:\n{tail}")
-    return result.stdout
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    with tempfile.TemporaryDirectory(prefix="plumbline-manage-") as folder:
+        process = Process(shown, command, log=Path(folder) / "log", env=env, cwd=ROOT, grace=GRACE_SECONDS)
+        try:
+            with process:
+                code = process.wait(timeout)
+        except ProcessError as error:
+            raise CommandError(str(error)) from error
+        said = process.log_text()
+    if code != 0:
+        tail = "\n".join(said.splitlines()[-TAIL_LINES:])
+        raise CommandError(f"{shown} ended with exit code {code}:\n{tail}")
+    return said

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -25,7 +26,21 @@ def main(argv: list[str] | None = None) -> int:
     check = parser.parse_args(argv).check
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    home = _home(check)
+    given = os.environ.get("PLUMBLINE_HOME")
+    if given:
+        return _run(Path(given).resolve(), check)
+    (ROOT / "var").mkdir(exist_ok=True)
+    if not check:
+        return _run(ROOT / "var", check)
+    # A check starts from nothing. After a failure its folder stays, for its logs.
+    home = Path(tempfile.mkdtemp(prefix="check-", dir=ROOT / "var"))
+    code = _run(home, check)
+    if code == 0:
+        shutil.rmtree(home)
+    return code
+
+
+def _run(home: Path, check: bool) -> int:
     system = None
     try:
         system = started(home, _say)
@@ -47,17 +62,6 @@ def main(argv: list[str] | None = None) -> int:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             system.stop()
-
-
-def _home(check: bool) -> Path:
-    """PLUMBLINE_HOME, or `var/`. A check starts from nothing, so it gets a new folder, which stays for its logs."""
-    given = os.environ.get("PLUMBLINE_HOME")
-    if given:
-        return Path(given).resolve()
-    if not check:
-        return ROOT / "var"
-    (ROOT / "var").mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="check-", dir=ROOT / "var"))
 
 
 def _introduce(system: System) -> None:
