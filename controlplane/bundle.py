@@ -74,7 +74,8 @@ class Bundle:
             for name in names:
                 path = (relative / name).as_posix()
                 if path != TARGETS:
-                    files[path] = Path(root, name).read_text(encoding="utf-8")
+                    # Bytes, since reading as text would change line ends, and with them the hash.
+                    files[path] = Path(root, name).read_bytes().decode()
         return cls(files)
 
 
