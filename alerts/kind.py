@@ -87,9 +87,14 @@ class Timing:
         return self.start + self.for_ + 3 * self.step
 
     @property
+    def silent_at(self) -> int:
+        """By now it would fire, even where its condition holds only once the window is full (the first hour of it)."""
+        return self.firing_from + -(-min(self.window, 3600) // self.step) * self.step
+
+    @property
     def steps(self) -> int:
         """Samples that cover the whole proof."""
-        return self.firing_from // self.step + 2
+        return self.silent_at // self.step + 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,13 @@ def histogram(
 ) -> dict[str, str]:
     """The buckets of a histogram, 100 observations a second, whose `quantile` interpolates to `target`.
 
-    `target` lies between two bounds (the lowest bucket starts at 0), as histogram_quantile sees it.
+    ValueError where no histogram's can: the lowest bucket starts at 0, and nothing lies under it.
     """
     upper = next(i for i, bound in enumerate(bounds) if target <= bound)
     low = bounds[upper - 1] if upper else 0.0
     position = (target - low) / (bounds[upper] - low)
+    if upper == 0 and position < quantile - 1e-9:
+        raise ValueError(f"The quantile {quantile} of these buckets is never as low as {target}.")
     # Of each observation: `below` it lies under the bucket, `upto` it lies in or under the bucket.
     if position <= quantile:
         below, upto = (quantile - position) / (1 - position), 1.0

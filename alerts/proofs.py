@@ -18,7 +18,9 @@ from telemetry import names, promql
 from telemetry.promql import duration
 
 _RULES = "prometheus/rules/"
-_LONGEST_STEP = 60
+_RECORDING = f"../rules/{recording.FILE.removeprefix(_RULES)}"
+# Within Prometheus' five minutes, after which a sample counts no more.
+_LONGEST_STEP = 120
 DEFAULT_CASE_INTERVAL = "1m"
 
 
@@ -39,7 +41,8 @@ def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
 
 def timing_of(for_: int, window: int) -> Timing:
     """Steps short enough for rates over `window` and for a look just before `for_` has passed."""
-    step = max(1, min([_LONGEST_STEP, *(s for s in (for_ // 2, window // 4) if s), for_ or _LONGEST_STEP]))
+    longest = window // 4 if window else _LONGEST_STEP
+    step = max(1, min(_LONGEST_STEP, longest, for_ // 2 if for_ > 1 else for_ or _LONGEST_STEP))
     return Timing(step=step, start=2 * step, for_=for_, window=window)
 
 
@@ -70,11 +73,13 @@ def _file(rules: list[AlertRule], step: int, groups: list[str]) -> str:
     """The tests of an alert's rules that share a pace. promtool loads all of the alert's groups."""
     path = rules[0].file.removeprefix(_RULES)
     tests = _custom_tests(rules[0].custom) if rules[0].custom is not None else _kind_tests(rules)
+    # Only where they are read: promtool evaluates all of them at every step.
+    recorded = any("job:" in rule.expression for rule in rules)
     return dump(
         {
-            "rule_files": [f"../rules/{recording.FILE.removeprefix(_RULES)}", f"../rules/{path}"],
+            "rule_files": [*([_RECORDING] if recorded else []), f"../rules/{path}"],
             "evaluation_interval": duration(step),
-            "group_eval_order": [recording.GROUP, *groups],
+            "group_eval_order": [*([recording.GROUP] if recorded else []), *groups],
             "tests": tests,
         }
     )
@@ -93,7 +98,8 @@ def _kind_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
 def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
     alert, fires = held[0][0].alert, held[0][1].fires
     expected = [_expected(rule, case) for rule, case in held] if fires else []
-    looks = [{"eval_time": duration(timing.firing_from), "alertname": alert, "exp_alerts": expected}]
+    at = timing.firing_from if fires else timing.silent_at
+    looks = [{"eval_time": duration(at), "alertname": alert, "exp_alerts": expected}]
     if fires and timing.for_:
         looks.insert(0, {"eval_time": duration(timing.pending_until), "alertname": alert, "exp_alerts": []})
     return {

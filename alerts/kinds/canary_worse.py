@@ -1,5 +1,7 @@
 """A canary that does worse than the versions it is compared with: more errors, or slower."""
 
+from dataclasses import dataclass
+
 from alerts.expressions import Expr, increase, series, sum_by
 from alerts.guards import VERSION_LABELS, weight_series
 from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
@@ -29,49 +31,87 @@ def expression(scope: Scope) -> Expr:
     return more_errors.otherwise(slower).and_on(VERSION_LABELS, enough).and_on(VERSION_LABELS, canaries(scope.matcher))
 
 
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """How a version does: the share of its requests that fail, and its p95 in seconds."""
+
+    errors: float
+    p95: float
+
+
+def _answers(model: str, version: str, requests: float, doing: _Doing, timing: Timing) -> dict[str, str]:
+    """The series of a version that answers `requests` a second."""
+    labels = {names.MODEL: model, names.VERSION: version, names.ROUTE: "predict"}
+    failed = requests * doing.errors
+    return {
+        labelled(names.REQUESTS, {**labels, names.STATUS: "success"}): counting(requests - failed, timing),
+        labelled(names.REQUESTS, {**labels, names.STATUS: "error"}): counting(failed, timing),
+        labelled(names.ERRORS, {**labels, names.REASON: "model_error"}): counting(failed, timing),
+        **histogram(names.LATENCY, labels, LATENCY_SECONDS, 0.95, doing.p95, timing),
+    }
+
+
+def _beside(share: float, factor: float, margin: float) -> tuple[float, float]:
+    """(live, canary): the canary is over by one of factor and margin, and under by the other.
+
+    Where both limits meet, `share` is 1; a smaller one gives a live value whose margin is the wider limit.
+    """
+    live = share * margin / (factor - 1)
+    return live, (live * factor + live + margin) / 2
+
+
+def _half_worse(scope: Scope, share: float) -> tuple[_Doing, _Doing] | None:
+    """A live version, and a canary that passes one of its two limits only; None where no histogram can show it."""
+    errors = scope.limit("error_factor"), scope.limit("error_margin")
+    latency = scope.limit("latency_factor"), scope.limit("latency_margin")
+    if min(errors[0], latency[0]) <= 1:
+        return None
+    (live_errors, errors_of), (live_p95, p95_of) = _beside(share, *errors), _beside(share, *latency)
+    shown = max(errors_of, live_errors) < 1 and LATENCY_SECONDS[0] < min(live_p95, p95_of) < LATENCY_SECONDS[-1]
+    return (_Doing(live_errors, live_p95), _Doing(errors_of, p95_of)) if shown else None
+
+
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model = scope.models[0].name
     labels = {names.MODEL: model, names.VERSION: "v2"}
     # Traffic in which one step already holds more canary requests than the policy wants.
     busy = max(100.0, 2 * scope.limit("requests") / timing.step)
-    live_errors, live_p95 = 0.01, 0.06
-    worse = max(live_errors * scope.limit("error_factor"), live_errors + scope.limit("error_margin"))
-    slower = max(live_p95 * scope.limit("latency_factor"), live_p95 + scope.limit("latency_margin"))
-
-    def version(name: str, requests: float, errors: float, p95: float) -> dict[str, str]:
-        answers = {names.MODEL: model, names.VERSION: name, names.ROUTE: "predict"}
-        failed = requests * errors
-        return {
-            labelled(names.REQUESTS, {**answers, names.STATUS: "success"}): counting(requests - failed, timing),
-            labelled(names.REQUESTS, {**answers, names.STATUS: "error"}): counting(failed, timing),
-            labelled(names.ERRORS, {**answers, names.REASON: "model_error"}): counting(failed, timing),
-            **histogram(names.LATENCY, answers, LATENCY_SECONDS, 0.95, p95, timing),
-        }
+    few = 0.9 * scope.limit("requests") / scope.window
+    usual = _Doing(0.01, 0.06)
+    error_limit = max(usual.errors * scope.limit("error_factor"), usual.errors + scope.limit("error_margin"))
+    p95_limit = max(usual.p95 * scope.limit("latency_factor"), usual.p95 + scope.limit("latency_margin"))
+    failing = _Doing(min(1.0, error_limit * 1.1), usual.p95)
+    slow = _Doing(usual.errors, min(LATENCY_SECONDS[-1], p95_limit * 1.1))
 
     def situation(
-        errors: float = live_errors, p95: float = live_p95, requests: float = busy, weight: float = 0.1
+        canary: _Doing, live: _Doing = usual, requests: float = busy, weight: float = 0.1, role: str = "canary"
     ) -> dict[str, str]:
         return {
-            **version("v1", busy, live_errors, live_p95),
-            **version("v2", requests, errors, p95),
+            # Live has most of the traffic: what it does outweighs what another live version does.
+            **_answers(model, "v1", 9 * busy, live, timing),
+            **_answers(model, "v2", requests, canary, timing),
             weight_series(model, "v1"): constant(1 - weight, timing),
-            weight_series(model, "v2", "canary"): constant(weight, timing),
+            weight_series(model, "v2", role): constant(weight, timing),
         }
 
-    few = 0.9 * scope.limit("requests") / scope.window
-    disagreeing = situation(errors=min(1.0, worse * 1.1)) | {
+    disagreeing = situation(failing) | {
         # A replica that has promoted v2 already, and one that still has another canary.
         weight_series(model, "v2"): constant(1, timing),
         weight_series(model, "v3", "canary"): constant(0.1, timing),
     }
-    return [
-        Case("fires when the canary fails more", situation(errors=min(1.0, worse * 1.1)), True, labels),
-        Case("fires when the canary is slower", situation(p95=min(5.0, slower * 1.1)), True, labels),
+    found = [
+        Case("fires when the canary fails more", situation(failing), True, labels),
+        Case("fires when the canary is slower", situation(slow), True, labels),
         Case("fires while replicas disagree about the canary", disagreeing, True, labels),
-        Case("is silent while the canary is hardly worse", situation(errors=worse * 0.9, p95=slower * 0.95), False),
-        Case("is silent with too few canary requests", situation(errors=1.0, requests=few), False),
-        Case("is silent once the canary is rolled back", situation(errors=1.0, weight=0), False),
+        Case("is silent with too few canary requests", situation(_Doing(1.0, usual.p95), requests=few), False),
+        Case("is silent once the canary is rolled back", situation(failing, weight=0), False),
+        Case("is silent on a version that is canary nowhere", situation(failing, _Doing(0, 0.06), role="live"), False),
     ]
+    for name, share in (("past the factor but within the margin", 0.4), ("past the margin but within the factor", 2)):
+        pair = _half_worse(scope, share)
+        if pair:
+            found.append(Case(f"is silent {name}", situation(pair[1], pair[0]), False))
+    return found
 
 
 KIND = AlertKind(

@@ -55,7 +55,9 @@ KIND = AlertKind(
     owner=Owner.APPLIED_ML,
     severity=TICKET,
     for_=300,
-    parameters=(Parameter("intervals", 3, "Check intervals that may pass without a success.", minimum=1, maximum=1000),),
+    parameters=(
+        Parameter("intervals", 3, "Check intervals that may pass without a success.", minimum=1, maximum=1000),
+    ),
     labels=VERSION_LABELS,
     summary="The drift check of {model_name} has stopped",
     description=(

@@ -7,8 +7,9 @@ from alerts.proof_series import constant, counting, histogram, labelled
 from telemetry import names
 from telemetry.buckets import LATENCY_SECONDS
 
-# Above its last bound a histogram's quantile is that bound: a limit there could never be passed.
-_HIGHEST = LATENCY_SECONDS[-1] * 0.99
+# What a histogram's 95th percentile can tell apart: it is never under 95 % of the first bound, so a limit there would
+# always be passed, and never over the last bound, so a limit there never would.
+_LOWEST, _HIGHEST = LATENCY_SECONDS[0], LATENCY_SECONDS[-1] * 0.99
 
 
 def expression(scope: Scope) -> Expr:
@@ -53,7 +54,7 @@ KIND = AlertKind(
             0.35,
             "The 95th percentile of answering time must stay at or under this.",
             unit="s",
-            minimum=0.001,
+            minimum=_LOWEST,
             maximum=_HIGHEST,
         ),
         REQUESTS_PER_MINUTE,

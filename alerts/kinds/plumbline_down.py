@@ -38,7 +38,9 @@ KIND = AlertKind(
     severity=PAGE,
     for_=600,
     parameters=(
-        Parameter("stopped", 900, "The loop may be silent for this long before that counts as down.", unit="s", minimum=60),
+        Parameter(
+            "stopped", 900, "The loop may be silent for this long before that counts as down.", unit="s", minimum=60
+        ),
     ),
     summary="Plumbline is down",
     description=(

@@ -27,7 +27,9 @@ KIND = AlertKind(
     owner=Owner.PLATFORM,
     severity=TICKET,
     for_=600,
-    parameters=(Parameter("runs", 8, "Runs of the loop that may be missed (at least a minute).", minimum=2, maximum=10_000),),
+    parameters=(
+        Parameter("runs", 8, "Runs of the loop that may be missed (at least a minute).", minimum=2, maximum=10_000),
+    ),
     summary="Plumbline's loop has stopped",
     description=(
         "The loop that keeps rules, routes, targets, annotations and drift checks true has not run for {for}: "
