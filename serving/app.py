@@ -90,6 +90,8 @@ class App:
         if scope["method"] != "POST":
             return await respond(send, 405, _error("Use POST."), _ALLOW_POST)
         runtime = self._rollout.runtimes.get(name)
+        if runtime is None and not self._rollout.state.snapshot:
+            return await respond(send, 503, _error("No serving snapshot has come yet: try again.", None, "not_ready"))
         if runtime is None:  # no metric and no name in the log: neither may hold what a caller typed
             message = "No such model is served here." if name else "More than one model, or none, is served here."
             return await respond(send, 404, _error(f"{message} POST /models/<name>/predict.", "model_name"))
@@ -145,9 +147,15 @@ class App:
                 name = f"{plan.model.name}/{version.version}"
                 log.warning("%s took %.0f ms on the event loop: threads from now on", name, busy * 1000)
             return TIMEOUT if time.perf_counter() - started > limit else outcome
-        future = asyncio.wrap_future(runtime.in_thread(version, lambda: answer(version, route, body)))
+        deadline = started + limit
+
+        def work() -> Outcome:
+            # Nobody waits any more for what stood in the queue too long: working on it would only delay the next ones.
+            return answer(version, route, body) if time.perf_counter() < deadline else TIMEOUT
+
+        future = asyncio.wrap_future(runtime.in_thread(version, work))
         future.add_done_callback(lambda _: _release(runtime))
-        done, _ = await asyncio.wait({future}, timeout=max(0.0, limit - (time.perf_counter() - started)))
+        done, _ = await asyncio.wait({future}, timeout=max(0.0, deadline - time.perf_counter()))
         return future.result() if done else TIMEOUT
 
     def _count(self, plan: Plan, choice: Choice | None, route: str, outcome: Outcome, seconds: float) -> None:

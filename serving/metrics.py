@@ -167,7 +167,7 @@ class Metrics:
         """The children of a version, made at zero when they aren't there yet or its features or classes changed."""
         with self._lock:
             known = self._versions.get((model.name, version))
-            if known and _same_series(known[0], model) and (known[1].shadow_difference or version not in model.shadows):
+            if known and _same_series(known[0], model, version):
                 return known[1]
             made = self._make(model, version)
             self._versions[model.name, version] = (model, made)
@@ -239,9 +239,9 @@ class Metrics:
         )
 
 
-def _same_series(one: SnapshotModel, other: SnapshotModel) -> bool:
+def _same_series(one: SnapshotModel, other: SnapshotModel, version: str) -> bool:
     def parts(model: SnapshotModel) -> tuple[object, ...]:
-        return model.task, model.classes, {feature.name for feature in model.features}
+        return model.task, model.classes, {feature.name for feature in model.features}, version in model.shadows
 
     return parts(one) == parts(other)
 

@@ -23,7 +23,7 @@ class Options:
     predictions: Path
     token: Token
     replica: str  # empty: made from host name and port
-    advertise: str  # empty: host and port
+    advertise: str  # empty: made from host and port
     poll_seconds: float
 
 
@@ -65,6 +65,13 @@ def default_replica(port: int) -> str:
     """The replica's name when none is given: unique on a machine, the same after a restart."""
     host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).strip("-.") or "replica"
     return f"{host[:120]}-{port}"
+
+
+def default_address(host: str, port: int) -> str:
+    """Where Prometheus is told to scrape when nothing is advertised; a wildcard is no address, the host name may be."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared with, not bound to
+        return f"{socket.gethostname()}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:

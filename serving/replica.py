@@ -12,7 +12,7 @@ from serving.app import App
 from serving.artifacts import ArtifactStore
 from serving.heartbeat import Heartbeat, heartbeat_url
 from serving.metrics import Metrics
-from serving.options import Options, default_replica, is_url
+from serving.options import Options, default_address, default_replica, is_url
 from serving.prediction_log import PredictionLog
 from serving.request_log import RequestLog
 from serving.rollout import Rollout
@@ -70,7 +70,7 @@ def run(options: Options) -> int:
     metrics.snapshot_age.set_function(poller.age_seconds)
     beats = []
     if is_url(options.snapshot):
-        address = options.advertise or f"{options.host}:{port}"
+        address = options.advertise or default_address(options.host, port)
         beat = Heartbeat(heartbeat_url(options.snapshot), options.token, replica, address, lambda: rollout.state)
         rollout.on_change = beat.wake
         beats.append(beat)

@@ -233,10 +233,9 @@ class Rollout:
             ready = {v for v in (*in_use, *self._loaded.values()) if v.model.name in answering}
             errors = {f"{k.model}/{k.version.version}": f.message for k, f in self._failures.items()}
             done = not self._loading and all(key in self._loaded or key in self._failures for key in keys)
-        loaded = {
-            plan.model.name: tuple(sorted({v.version for v in ready if v.model.name == plan.model.name}))
-            for plan in plans
-        }
+        loaded: dict[str, set[str]] = {plan.model.name: set() for plan in plans}
+        for version in ready:
+            loaded[version.model.name].add(version.version)
         self._metrics.applied(
             wanted.hash, {LoadedInfo(v.model.name, v.version, v.framework) for v in ready}, set(applied)
         )
@@ -246,7 +245,7 @@ class Rollout:
         )
         state = RolloutState(
             snapshot=wanted.hash,
-            loaded=loaded,
+            loaded={model: tuple(sorted(versions)) for model, versions in loaded.items()},
             errors=errors,
             settled=self.state.settled or done,
             waiting=tuple(plan.model.name for plan in plans if plan.split is None),

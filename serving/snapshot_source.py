@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Token:
     """The bearer token: read again at each use, so that replacing the file is enough to change it."""
 
     file: Path | None = None
-    value: str = ""
+    value: str = field(default="", repr=False)
 
     def headers(self) -> dict[str, str]:
         """The Authorization header, or none; OSError when the file can't be read."""

@@ -12,6 +12,7 @@ from telemetry.snapshot import SnapshotFeature
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_BATCH_ROWS = 1024
+MAX_CATEGORY_CHARACTERS = 1024  # rows wait in memory for the prediction log: their size has to be bounded
 _NAN = math.nan
 _SHOWN = 64  # characters of a refused value that are repeated to the sender
 
@@ -45,7 +46,7 @@ class Inputs:
 @dataclass(frozen=True, slots=True)
 class _Rule:
     name: str
-    convert: Callable[[Any], float | str | None]  # None: the value is of another type
+    convert: Callable[[Any], float | str | None]  # None: the value can't be taken
     outside: Callable[[Any], bool]
     wanted: str
     required: bool
@@ -141,9 +142,9 @@ def _rule(feature: SnapshotFeature) -> _Rule:
     known = frozenset(feature.categories)
     return _Rule(
         name=feature.name,
-        convert=lambda value: value if type(value) is str else None,
+        convert=lambda value: value if type(value) is str and len(value) <= MAX_CATEGORY_CHARACTERS else None,
         outside=(lambda value: value not in known) if known else (lambda value: False),
-        wanted="a JSON string",
+        wanted=f"a JSON string of at most {MAX_CATEGORY_CHARACTERS} characters",
         required=feature.required,
         default=default,
         missing=None,

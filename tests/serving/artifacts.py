@@ -168,46 +168,6 @@ def labelled(path: Path, classes: list[str]) -> Path:
     )
 
 
-def slow(path: Path) -> Path:
-    """As many products of 200 x 200 matrices as the largest x says, about a millisecond each; the answer is 0.5."""
-    body = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["state", "outer_matrix"], ["state_next"]),
-            helper.make_node("Identity", ["go_on"], ["go_on_next"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("iteration", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            _floats("state", 200, 200),
-        ],
-        [helper.make_tensor_value_info("go_on_next", TensorProto.BOOL, []), _floats("state_next", 200, 200)],
-    )
-    nodes = [
-        helper.make_node("ReduceMax", ["input"], ["largest"], keepdims=0),
-        helper.make_node("Cast", ["largest"], ["rounds"], to=TensorProto.INT64),
-        helper.make_node("Loop", ["rounds", "yes", "outer_matrix"], ["state_end"], body=body),
-        helper.make_node("ReduceMax", ["state_end"], ["end"], keepdims=0),
-        helper.make_node("Mul", ["end", "zero"], ["no_number"]),
-        helper.make_node("MatMul", ["input", "zeros"], ["nothing"]),
-        helper.make_node("Add", ["nothing", "no_number"], ["still_nothing"]),
-        helper.make_node("Add", ["still_nothing", "answer"], ["probabilities"]),
-    ]
-    return _save(
-        path,
-        nodes,
-        [_floats("input", None, 2)],
-        [_floats("probabilities", None, 2)],
-        {
-            "outer_matrix": np.eye(200, dtype=np.float32),
-            "yes": np.array(True),
-            "zero": np.array(0.0, np.float32),
-            "zeros": np.zeros((2, 2), np.float32),
-            "answer": np.array([[0.5, 0.5]], np.float32),
-        },
-    )
-
-
 def mixed_pipeline(path: Path, estimator: object = None, classes: tuple[str, str] = ("no", "yes")) -> Path:
     """A scikit-learn pipeline over MIXED, by position; incomes above 100 are the second class."""
     random = np.random.default_rng(7)

@@ -19,7 +19,6 @@ class Artifacts:
     not_a_number: SnapshotVersion
     garbage: SnapshotVersion
     wrong_hash: SnapshotVersion
-    slow: SnapshotVersion
     mixed: SnapshotVersion
 
 
@@ -36,7 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
         not_a_number=artifacts.version(artifacts.constant(folder / "nan", float("nan")), "v-nan"),
         garbage=artifacts.version(folder / "garbage", "v-garbage"),
         wrong_hash=SnapshotVersion("v-hash", "onnx", good.artifact, "0" * 64),
-        slow=artifacts.version(artifacts.slow(folder / "slow"), "v-slow"),
         mixed=artifacts.version(artifacts.mixed_pipeline(folder / "mixed"), "v1", "sklearn"),
     )
 

@@ -91,7 +91,7 @@ def test_a_wrong_token_is_said_and_leaves_what_is_served_alone(
         wait_until(lambda: "answered 401: check the token in --token-file" in replica.stderr)
         assert replica.get("/healthz")[0] == 200
         assert replica.get("/readyz")[0] == 503
-        assert replica.predict()[0] == 404
+        assert replica.predict()[1]["error"]["reason"] == "not_ready"
         token_file.write_text(TOKEN)  # replacing the file is enough
         wait_until(lambda: replica.get("/readyz")[0] == 200)
         token_file.write_text("wrong again")

@@ -1,79 +1,31 @@
-"""What bounds a request: size, time, and how many at once."""
+"""What bounds a request: size, and how many at once on the event loop. Slow models are in test_slow_models.py."""
 
 import signal
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from serving.validation import MAX_BATCH_ROWS, MAX_BODY_BYTES
-from telemetry.snapshot import SnapshotFeature
 from tests.serving.artifacts import model
 from tests.serving.conftest import Artifacts
-from tests.serving.running import Replica, wait_until, write_snapshot
-
-# x is how much work a row is, 8000 being about a second. The synthetic row has 0: the version looks fast until used.
-WORK = (
-    SnapshotFeature("x", "numeric", 0.0, 0.0, required=True),
-    SnapshotFeature("y", "numeric", 0.0, 0.0, default=0.0),
-)
+from tests.serving.running import Replica, write_snapshot
 
 
 @pytest.fixture(scope="module")
 def replica(tmp_path_factory: pytest.TempPathFactory, made: Artifacts) -> Iterator[Replica]:
-    """A model whose requests say how long they take, and a quick one beside it."""
+    """A quick model with room for two requests, and another one."""
     folder = tmp_path_factory.mktemp("replica")
-    write_snapshot(
-        folder / "snapshot.json",
-        model(made.slow, name="slow", live="v-slow", features=WORK, in_flight_limit=2, timeout_seconds=0.3),
-        model(made.good, name="quick", in_flight_limit=2),
-    )
+    other = model(made.better, name="other", live="v2")
+    write_snapshot(folder / "snapshot.json", model(made.good, name="quick", in_flight_limit=2), other)
     with Replica(folder, folder / "snapshot.json") as running:
-        # A few slow calls on the loop move the version to threads, as they would in production.
-        for _ in range(3):
-            assert "threads from now on" not in running.stderr
-            running.predict({"x": 1000}, path="/models/slow/predict")
-        wait_until(lambda: "threads from now on" in running.stderr)
         yield running
 
 
 def errors(replica: Replica, name: str, reason: str) -> float:
-    labels = {"model_name": name, "route": "predict", "reason": reason}
-    version = "v-slow" if name == "slow" else "v1"
-    return replica.value("ml_inference_errors_total", **labels, model_version=version) or 0.0
-
-
-def test_a_model_that_takes_too_long_is_answered_in_time_and_counted(replica: Replica) -> None:
-    before = errors(replica, "slow", "timeout")
-    started = time.monotonic()
-    status, answer = replica.predict({"x": 8000}, path="/models/slow/predict")
-    assert status == 504
-    assert answer["error"]["reason"] == "timeout"
-    assert time.monotonic() - started < 2
-    assert errors(replica, "slow", "timeout") == before + 1
-    # The slot stays taken until the work has really ended: time-outs can't pile up work without a bound.
-    assert replica.value("ml_inference_in_flight", model_name="slow") == 1
-    wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 0)
-
-
-def test_more_requests_than_the_limit_are_refused_at_once_and_others_models_do_not_notice(replica: Replica) -> None:
-    before = errors(replica, "slow", "overloaded")
-    with ThreadPoolExecutor(6) as pool:
-        slow = [pool.submit(replica.predict, {"x": 8000}, path="/models/slow/predict") for _ in range(5)]
-        wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 2)
-        started = time.monotonic()
-        assert replica.predict(path="/models/quick/predict")[0] == 200
-        assert replica.get("/healthz")[0] == 200
-        assert time.monotonic() - started < 1
-        answers = Counter(future.result()[1]["error"]["reason"] for future in slow)
-    assert answers == {"timeout": 2, "overloaded": 3}
-    assert errors(replica, "slow", "overloaded") == before + 3
-    assert replica.value("ml_inference_in_flight_limit", model_name="slow") == 2
-    wait_until(lambda: replica.value("ml_inference_in_flight", model_name="slow") == 0)
-    assert replica.value("ml_inference_queue_depth", model_name="slow") == 0
+    labels = {"model_name": name, "model_version": "v1", "route": "predict", "reason": reason}
+    return replica.value("ml_inference_errors_total", **labels) or 0.0
 
 
 def test_a_burst_on_a_fast_model_is_seen_by_the_limit_too(replica: Replica) -> None:

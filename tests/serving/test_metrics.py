@@ -162,6 +162,17 @@ def test_a_version_that_leaves_takes_its_series_along_and_a_feature_too() -> Non
     assert 'route="predict",status="success"} 3.0' in page
 
 
+def test_a_version_that_stops_being_a_shadow_keeps_its_counts_and_loses_its_difference() -> None:
+    metrics = Metrics()
+    shadow = metrics.version(model(shadows=("v2",)), "v2")
+    shadow.routes["predict"].success.inc(3)
+    assert "ml_shadow_score_difference_count{" in metrics.render().decode()
+    metrics.version(model(), "v2").routes["predict"].success.inc()
+    page = metrics.render().decode()
+    assert "ml_shadow_score_difference_count{" not in page
+    assert 'route="predict",status="success"} 4.0' in page
+
+
 def test_a_regression_has_no_score_buckets_and_its_predictions_are_other() -> None:
     metrics = Metrics()
     metrics.version(model(task="regression", classes=()), "v1").answered([12.5, -3.0], [None, None])

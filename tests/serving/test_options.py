@@ -1,5 +1,6 @@
 """The command line."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,13 @@ def test_help_names_every_option_and_its_variable(capsys: pytest.CaptureFixture[
     ):
         assert name in shown
     assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "127.0.0.1:1"), ("::1", "[::1]:1"), ("0.0.0.0", f"{socket.gethostname()}:1")]
+)
+def test_what_is_advertised_can_be_reached(host: str, address: str) -> None:
+    assert options.default_address(host, 1) == address
 
 
 def test_a_replicas_name_comes_from_its_host_and_port() -> None:
