@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from dashboards.options import DashboardOptions
@@ -47,5 +48,5 @@ def _grafana(model: str, version: str) -> str:
 
 def _own_page(model: str, version: str) -> str:
     if not model:
-        return "/"
-    return f"/models/{model}/" + (f"?{urlencode({'version': version})}" if version else "")
+        return reverse("home")
+    return reverse("model", args=[model]) + (f"?{urlencode({'version': version})}" if version else "")

@@ -118,9 +118,7 @@ def _saturation(board: Board) -> Panel:
         f"Requests in flight out of the most allowed, of the busiest replica. Red: the limit of {SATURATION_ALERT}.",
         "percentunit",
     )
-    query = Query(
-        board.model(names.SATURATION), board.legend("in flight" if board.one_model else "")
-    )
+    query = Query(board.model(names.SATURATION), board.legend("in flight" if board.one_model else ""))
     return lines(frame, [query, *board.limit_queries(SATURATION_ALERT)], limit=board.limit(SATURATION_ALERT))
 
 

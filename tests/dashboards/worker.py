@@ -1,9 +1,8 @@
-"""A worker in a process of its own, to be run and killed by tests: `python -m tests.dashboards.worker COMMAND [N]`.
+"""A worker in a process of its own, to be run and killed by tests: `python -m tests.dashboards.worker COMMAND [N...]`.
 
-`seed N` writes N changes; `deliver S` runs one pass as of S seconds from now; `state` prints all deliveries as JSON.
+`seed N` writes N changes; `deliver S...` runs a pass as of S seconds from now, one for each S.
 """
 
-import json
 import os
 import sys
 from datetime import timedelta
@@ -17,14 +16,13 @@ from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from dashboards.annotations import deliver_pending  # noqa: E402
-from dashboards.models import AnnotationDelivery  # noqa: E402
 from models_registry.models import Change  # noqa: E402
 
 
-def main(command: str, number: int = 0) -> None:
+def main(command: str, *numbers: int) -> None:
     if command == "seed":
         call_command("migrate", verbosity=0)
-        for n in range(number):
+        for n in range(*numbers):
             Change.objects.create(
                 kind="deploy",
                 model_name="claims-risk",
@@ -34,9 +32,8 @@ def main(command: str, number: int = 0) -> None:
                 summary=f"change {n}",
             )
     elif command == "deliver":
-        deliver_pending(now=timezone.now() + timedelta(seconds=number))
-    rows = AnnotationDelivery.objects.values("change_id", "state", "attempts", "grafana_id")
-    sys.stdout.write(json.dumps([{**row, "change_id": str(row["change_id"])} for row in rows]))
+        for seconds in numbers:
+            deliver_pending(now=timezone.now() + timedelta(seconds=seconds))
 
 
 if __name__ == "__main__":
