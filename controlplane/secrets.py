@@ -5,8 +5,11 @@ import secrets
 from pathlib import Path
 
 
-def ensure_secret(path: Path) -> str:
-    """The secret in `path`, made (43 URL-safe characters) where there is none yet; two processes may start at once."""
+def ensure_secret(path: Path, random_bytes: int = 48) -> str:
+    """The secret in `path`, made where there is none yet; two processes may start at once.
+
+    48 bytes are 64 URL-safe characters: Django calls a SECRET_KEY of less than 50 weak.
+    """
     if path.is_file():
         # It may lie in a folder that is not ours to write to, as a container's secrets do.
         return path.read_text(encoding="ascii").strip()
@@ -15,7 +18,7 @@ def ensure_secret(path: Path) -> str:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        draft.write_text(secrets.token_urlsafe(random_bytes), encoding="ascii")
         os.link(draft, path)
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()

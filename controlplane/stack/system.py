@@ -22,7 +22,7 @@ from controlplane.stack.redis import Redis
 from controlplane.stack.server import Server
 
 WATCH_SECONDS = 0.5
-SECRETS = ("secret_key", "serving_token", "webhook_token", "demo_password")
+SECRETS = ("secret_key", "serving_token", "webhook_token")
 # Prometheus forgets the alerts that it sent before it had discovered its Alertmanager, for a minute by default.
 PROMETHEUS_ARGUMENTS = ("--rules.alert.resend-delay=5s",)
 
@@ -87,8 +87,10 @@ class System:
         self.logs = home / "logs"
         self._say = say
         self._lock = _lock(home)
-        secrets = {name: ensure_secret(home / "secrets" / name) for name in SECRETS}
-        self.sign_in = SignIn("demo", secrets["demo_password"])
+        for name in SECRETS:
+            ensure_secret(home / "secrets" / name)
+        # A person may have to type this one.
+        self.sign_in = SignIn("demo", ensure_secret(home / "secrets" / "demo_password", random_bytes=12))
         self.redis = Redis(home / "redis")
         self.env = environment(home, self.addresses, self.redis.url)
         current = home / "current"
