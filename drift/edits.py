@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from drift.models import DriftCheck
@@ -95,8 +96,15 @@ def check_of(model: MLModel) -> DriftCheck:
 
 def ensure_checks() -> int:
     """A check with the defaults for each model that serves and has none; how many were made."""
-    missing = MLModel.objects.filter(traffic__live__isnull=False, drift_check__isnull=True)
-    return sum(save_check(DriftCheck(model=model), actor=SYSTEM) is not None for model in missing)
+    made = 0
+    for model in MLModel.objects.filter(traffic__live__isnull=False, drift_check__isnull=True):
+        try:
+            save_check(DriftCheck(model=model), actor=SYSTEM)
+        except (IntegrityError, ValidationError):
+            # Somebody made it, or deleted the model, in between: the next round of the loop sees.
+            continue
+        made += 1
+    return made
 
 
 def _summary(check: DriftCheck, before: dict[str, Any] | None, after: dict[str, Any]) -> str:

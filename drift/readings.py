@@ -13,8 +13,10 @@ from models_registry.fleet import FleetBaseline, FleetModel, load_fleet
 
 NEVER_RUN = "never_run"
 PAUSED = "paused"
-# A verdict older than this many intervals is no longer told: an old number must not look fresh.
+# A verdict older than this many intervals, and the time that a run waits and takes, is no longer told: an old number
+# must not look fresh.
 FRESH_INTERVALS = 3
+FRESH_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ def current_state(watched: Watched, latest: LatestRun | None, now: datetime) -> 
         return PAUSED, None
     if latest is None:
         return NEVER_RUN, None
-    fresh_until = latest.window_end + timedelta(seconds=FRESH_INTERVALS * watched.check.interval_seconds)
-    if now > fresh_until:
+    fresh_for = timedelta(seconds=FRESH_INTERVALS * watched.check.interval_seconds) + FRESH_MARGIN
+    if now > latest.window_end + fresh_for:
         return INSUFFICIENT_DATA, None
     return latest.state, latest.verdict if latest.state in WITH_SCORES else None
 

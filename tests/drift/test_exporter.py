@@ -226,8 +226,8 @@ def test_an_old_verdict_does_not_look_fresh(log: Path) -> None:
     check = watched_model()
     write_log(log, "fraud", "v1", rows(1_000, without="de"))
     done = run(check)
-    assert states(scrape(NOON + timedelta(minutes=30))) == {"v1": ["drifted"]}
-    values = scrape(NOON + timedelta(minutes=30, seconds=1))
+    assert states(scrape(NOON + timedelta(minutes=31))) == {"v1": ["drifted"]}
+    values = scrape(NOON + timedelta(minutes=31, seconds=1))
     assert states(values) == {"v1": ["insufficient_data"]}
     assert_withdrawn(values)
     assert not values["ml_drift_window_rows"]
