@@ -1,6 +1,7 @@
 """What a runbook page is about: the alert, and the model that is registered under the name that a link gave."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from alerts.annotations import expanded, readable, readable_duration
 from alerts.catalogue import KINDS
@@ -18,6 +19,8 @@ from telemetry.names import FEATURE, MODEL, ROUTE, VERSION
 # What a release is, for the question whether it started with one.
 RELEASE_KINDS = (Change.Kind.DEPLOY, Change.Kind.ROLLBACK, Change.Kind.TRAFFIC, Change.Kind.PIPELINE)
 RECENT = 15
+# While traffic is being shifted, what the last minutes were says little of now.
+MOVING_WINDOW_SECONDS = 60
 
 
 def is_known(alert: str) -> bool:
@@ -71,7 +74,7 @@ def subject_of(
     moving: bool,
 ) -> Subject:
     """The subject of the live part, with what the database knows of it."""
-    kind = KINDS.get(alert)
+    kind, limits = KINDS.get(alert), limits_of(alert, model)
     began = sorted(incident.starts_at for incident in incidents if incident.alert == alert and incident.is_open)
     return Subject(
         model=model,
@@ -79,7 +82,7 @@ def subject_of(
         feature=feature,
         changes=tuple(ToldChange(c.at, c.summary, c.author) for c in changes if c.kind in RELEASE_KINDS),
         began_at=began[0] if began else None,
-        limits=limits_of(alert, model),
+        limits=replace(limits, window=min(limits.window, MOVING_WINDOW_SECONDS)) if moving else limits,
         quality=kind is not None and kind.plane == "quality",
         moving=moving,
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from alerts.live.numbers import Unit, show
 
 WIDTH, HEIGHT = 560, 190
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 64, 14, 14, 30
 MOST_LINES = 6
 # A line breaks where samples lack for longer than so many steps.
 GAP_STEPS = 2.5

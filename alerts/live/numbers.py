@@ -34,13 +34,7 @@ def show(value: float | None, unit: Unit = Unit.PLAIN) -> str:
 
 
 def _digits(value: float) -> str:
-    size = abs(value)
-    if size >= 1e6:
-        return f"{value:.3g}"
-    if size >= 100 or value == round(value):
+    """Three significant digits, without zeros that say nothing."""
+    if 100 <= abs(value) < 1e6:
         return f"{value:,.0f}"
-    if size >= 10:
-        return f"{value:.1f}"
-    if size >= 0.01:
-        return f"{value:.2f}"
-    return f"{value:.2g}"
+    return f"{value:.3g}"

@@ -51,6 +51,11 @@ class Live:
     problems: tuple[str, ...] = ()
     unreachable: str = ""
 
+    @property
+    def applied_everywhere(self) -> bool:
+        """Whether every replica says that it applies the desired split."""
+        return bool(self.versions) and all(row.as_desired for row in self.versions)
+
 
 def span_of(name: str, now: float | None = None) -> Span:
     """The span that a person chose; the default for an unknown name."""

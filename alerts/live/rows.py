@@ -41,6 +41,15 @@ class VersionRow:
         return self.errors_over or self.p95_over
 
     @property
+    def as_desired(self) -> bool:
+        """Whether all replicas apply what is desired; one that has no series of an empty version does."""
+        if self.replicas_disagree:
+            return False
+        if self.applied is None:
+            return not self.desired and self.role != "live"
+        return self.desired is not None and abs(self.applied - self.desired) < 0.005
+
+    @property
     def serves(self) -> bool:
         """Whether it answered requests in the window."""
         return bool(self.rps)

@@ -102,8 +102,14 @@ def path_or_input(
         for sign, there in (
             ("errors or latency are over their limits", path),
             (f"{show(max(invalid.values(), default=0), Unit.RATIO)} of requests are refused as invalid", refused),
-            (f"{_list(drifted)} {_verb(drifted, 'drifts', 'drift')}", bool(drifted)),
-            (f"{_list(missing)} {_verb(missing, 'goes', 'go')} missing", bool(missing)),
+            (
+                f"{_verb(drifted, 'feature', 'features')} {_list(drifted)} {_verb(drifted, 'drifts', 'drift')}",
+                bool(drifted),
+            ),
+            (
+                f"{_verb(missing, 'feature', 'features')} {_list(missing)} {_verb(missing, 'goes', 'go')} missing",
+                bool(missing),
+            ),
         )
         if there
     ]

@@ -9,10 +9,13 @@ from django.shortcuts import render
 
 
 def page(
-    request: HttpRequest, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, title: str, about: str = "", status: int = 200
 ) -> HttpResponse:
-    """`template` inside the admin's frame: its navigation, theme and messages."""
-    framed = {**admin.site.each_context(request), "title": title, **context}
+    """`template` inside the admin's frame: its navigation, theme and messages.
+
+    `title` is the page's heading; with `about`, what it is about, it names the browser's tab.
+    """
+    framed = {**admin.site.each_context(request), "title": title, "subtitle": about, **context}
     return render(request, template, framed, status=status)
 
 

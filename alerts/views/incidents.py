@@ -97,7 +97,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "together": list(together),
         "lasted": until - incident.starts_at,
     }
-    return page(request, "alerts/incident.html", context, title=f"Incident: {incident.alert}")
+    return page(request, "alerts/incident.html", context, title="Incident", about=str(incident))
 
 
 def runbook_address(incident: Incident) -> str:

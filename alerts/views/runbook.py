@@ -73,7 +73,7 @@ def show_runbook(request: HttpRequest, alert: str) -> HttpResponse:
         "models": [] if address.model or not concerns_models(alert) else MLModel.objects.order_by("name"),
         **(_live(request, address) if address.model else _without_model(alert)),
     }
-    return page(request, "alerts/runbook.html", context, title=f"Runbook: {alert}")
+    return page(request, "alerts/runbook.html", context, title="Runbook", about=_about(address))
 
 
 @login_required
@@ -102,6 +102,10 @@ def mitigate(request: HttpRequest, alert: str) -> HttpResponse:
     """mitigation_url: the runbook's Mitigation section."""
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return HttpResponseRedirect(f"{reverse('runbook', args=[alert])}{query}#mitigation")
+
+
+def _about(address: Address) -> str:
+    return f"{address.alert} {address.model.name}" if address.model else address.alert
 
 
 def _says(address: Address) -> str:

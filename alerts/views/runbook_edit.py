@@ -68,7 +68,7 @@ def edit(request: HttpRequest, alert: str) -> HttpResponse:
         messages.success(request, "Saved." if saved else "Nothing was changed.")
         return redirect(back)
     context = {"form": form, "alert": alert, "model": model, "row": row, "back": back, "history": history(alert, model)}
-    return page(request, "alerts/runbook_edit.html", context, title=f"Edit the runbook {alert} of {model.name}")
+    return page(request, "alerts/runbook_edit.html", context, title="Edit a runbook", about=f"{alert} {model.name}")
 
 
 def _initial(body: str, row: Runbook | None, model: MLModel) -> dict[str, object]:

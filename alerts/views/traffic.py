@@ -121,7 +121,7 @@ def _confirmed(
             _tell(request, change)
             return redirect(back)
     context |= {"form": form, "split": split, "weights": weights(split), "preview": preview(split)}
-    return page(request, "alerts/confirm_traffic.html", context, title=f"{title}: {model.name}")
+    return page(request, "alerts/confirm_traffic.html", context, title=title, about=model.name)
 
 
 def weights(split: Split) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ CONSEQUENCES = {
     Peer.Name.PROMETHEUS: "Health, alerts and live numbers are unknown until it answers.",
     Peer.Name.ALERTMANAGER: "Nobody is notified while it is down.",
     Peer.Name.GRAFANA: "Annotations wait; nothing else is affected.",
-    Peer.Name.REDIS: "The loop pauses until it is back; rolling back and `manage.py publish` still work.",
+    Peer.Name.REDIS: "The loop pauses until it is back; rolling back and publishing by hand still work.",
 }
 
 

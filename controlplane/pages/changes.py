@@ -53,7 +53,7 @@ def detail(request: HttpRequest, uuid: str) -> HttpResponse:
         "lines": between(change.before, change.after),
         "grafana": bool(settings.GRAFANA_URL),
     }
-    return page(request, "plumbline/change.html", context, title="Change")
+    return page(request, "plumbline/change.html", context, title="Change", about=change.summary)
 
 
 def delivery(change: Change) -> AnnotationDelivery | None:

@@ -88,7 +88,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "changes": changes,
         **_live(request, model, changes),
     }
-    return page(request, "plumbline/model.html", context, title=name)
+    return page(request, "plumbline/model.html", context, title="Model", about=name)
 
 
 @login_required
@@ -125,14 +125,16 @@ def policy_rows(model: FleetModel) -> list[PolicyRow]:
         if not kind.on_models or not kind.concerns(model):
             continue
         limits = policies.limits(kind, model)
-        numbers = ", ".join(f"{p.name} {readable(limits.thresholds[p.name], p.unit)}" for p in kind.parameters)
-        window = f" over {readable_duration(limits.window)}" if limits.window else ""
+        numbers = [
+            f"{p.name.replace('_', ' ')} {readable(limits.thresholds[p.name], p.unit)}" for p in kind.parameters
+        ]
+        numbers += [f"window {readable_duration(limits.window)}"] if limits.window else []
         rows.append(
             PolicyRow(
                 alert=kind.name,
                 says=kind.summary,
                 policy=limits.policy_id,
-                limits=(numbers or "none") + window,
+                limits=", ".join(numbers) or "none",
                 waits=readable_duration(limits.for_),
                 severity=severity_of(kind, model, limits.severity),
                 enabled=limits.enabled,

@@ -68,7 +68,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if request.headers.get("HX-Request"):
         return partial(request, "plumbline/release_state.html", context)
-    return page(request, "plumbline/release.html", context, title=f"Release {release.pk}")
+    return page(request, "plumbline/release.html", context, title="Release", about=str(release.pk))
 
 
 def level(release: Release) -> str:

@@ -16,14 +16,14 @@ _STEPS = ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """`3 h ago`, `in 5 min`, `just now`."""
+    """`3 h ago`, `in 5 min`, `a moment ago`."""
     seconds = (now - moment).total_seconds()
     size = abs(seconds)
     for length, unit in _STEPS:
         if size >= length:
             amount = f"{int(size // length)} {unit}"
             return f"{amount} ago" if seconds > 0 else f"in {amount}"
-    return "just now"
+    return "a moment ago"
 
 
 @register.simple_tag
@@ -56,7 +56,7 @@ def ago(moment: datetime | None, none: str = "never") -> SafeString | str:
 
 @register.filter
 def lasting(span: timedelta | float | None) -> str:
-    """A span of time (or seconds): `850 ms`, `42 s`, `5 min`, `3.2 h`, `12 d`."""
+    """A span of time (or seconds): `850 ms`, `42 s`, `5 min`, `3 h 12 min`, `12 d`."""
     if span is None:
         return "unknown"
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
@@ -66,7 +66,10 @@ def lasting(span: timedelta | float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.0f} d"
+    if seconds < 172800:
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{seconds / 86400:.0f} d"
 
 
 @register.filter

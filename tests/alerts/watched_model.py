@@ -44,7 +44,8 @@ def _version(
         yield f'ml_inference_errors_total{{{who},route="{route}",reason="model_error"}} {of_route * bad}'
         yield f'ml_inference_errors_total{{{who},route="{route}",reason="invalid_input"}} 0'
         for bound, percent in zip(LATENCY, latency, strict=True):
-            yield f'ml_inference_latency_seconds_bucket{{{who},route="{route}",le="{bound}"}} {of_route * percent / 100}'
+            bucket = f'ml_inference_latency_seconds_bucket{{{who},route="{route}",le="{bound}"}}'
+            yield f"{bucket} {of_route * percent / 100}"
     for n, bound in enumerate(SCORE):
         yield f'ml_prediction_score_bucket{{{who},le="{bound}"}} {requests * min(1.0, n / 10)}'
     yield f'ml_model_info{{{who},framework="sklearn"}} 1'
