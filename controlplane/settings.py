@@ -217,6 +217,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    # Fields of one name with other values: their types need names that stay.
+    "ENUM_NAME_OVERRIDES": {
+        "VersionStateEnum": ["registered", "shadow", "canary", "live", "retired"],
+        "ReceiverSeverityEnum": "models_registry.models.team.Receiver.Severity",
+        "ReceiverKindEnum": "models_registry.models.team.Receiver.Kind",
+        "ChangeKindEnum": "models_registry.models.change.Change.Kind",
+        "FeatureKindEnum": "models_registry.models.feature.Feature.Kind",
+        "AlertSeverityEnum": "alerts.models.policy.Severity",
+    },
 }
 
 # --- Celery -----------------------------------------------------------------------------------------------------

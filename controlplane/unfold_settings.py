@@ -25,6 +25,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "straighten",
     "SITE_URL": "/",
     "SHOW_VIEW_ON_SITE": False,
+    # The admin's own log knows only what was done in the admin; the Changes know all.
+    "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "COMMAND": {

@@ -61,6 +61,7 @@ def save_team(
     """Write `team`; `receivers` and `members`, where given, become all that it has. None: nothing differs."""
     with transaction.atomic():
         before = _stored_team(team.pk)
+        _refuse_rename(team, before)
         _check(team)
         _check_all("receivers", "severity", receivers or (), exclude={"team"})
         _check_all("members", "user", members or (), exclude={"team"})
@@ -78,6 +79,7 @@ def save_model(
     """Write `model`; `features`, where given, become all that it has, in that order. None: nothing differs."""
     with transaction.atomic():
         before = _stored_model(model.pk)
+        _refuse_rename(model, before)
         _check(model)
         _check_all("features", "name", features or (), exclude={"model"})
         model.save()
@@ -260,6 +262,12 @@ def _refuse_changes(stored: models.Model, given: models.Model, fields: Iterable[
     errors = {name: why for name in fields if getattr(stored, name) != getattr(given, name)}
     if errors:
         raise ValidationError(errors)
+
+
+def _refuse_rename(row: Team | MLModel, before: Document | None) -> None:
+    if before is not None and before["name"] != row.name:
+        told = f"{before['name']} keeps its name, which metrics, alerts and links carry: register another."
+        raise ValidationError({"name": told})
 
 
 def _record(

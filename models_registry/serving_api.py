@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -46,6 +46,13 @@ class ServingToken(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+class FromServing(BasePermission):
+    """Whoever has shown the token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.auth == "serving"
 
 
 class ServingTokenScheme(OpenApiAuthenticationExtension):
@@ -124,7 +131,7 @@ class SnapshotView(APIView):
     """The serving snapshot."""
 
     authentication_classes = [ServingToken]
-    permission_classes = [AllowAny]
+    permission_classes = [FromServing]
 
     @extend_schema(
         operation_id="serving_snapshot",
@@ -149,7 +156,7 @@ class HeartbeatView(APIView):
     """Heartbeats."""
 
     authentication_classes = [ServingToken]
-    permission_classes = [AllowAny]
+    permission_classes = [FromServing]
 
     @extend_schema(operation_id="serving_heartbeat", request=HeartbeatSerializer, responses={204: None})
     def post(self, request: Request) -> Response:

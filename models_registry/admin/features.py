@@ -16,6 +16,8 @@ from models_registry.edits import save_feature
 from models_registry.models import Feature, Team
 from models_registry.removal import delete_feature
 
+# The position of a new row that nobody has dragged: after all others.
+LAST = 32767
 LIMITS = ["missing_limit", "defaulted_limit", "out_of_range_limit"]
 
 
@@ -41,6 +43,7 @@ class FeatureForm(forms.ModelForm):
             "team",
             *LIMITS,
         ]
+        widgets = {"kind": UnfoldAdminSelectWidget(attrs={"style": "min-width: 8rem"})}
 
     def clean(self) -> dict[str, Any]:
         """The default as the kind wants it."""
@@ -72,6 +75,7 @@ class FeatureInline(OfModelInline):
     ordering = ["position", "name"]
     ordering_field = "position"
     hide_ordering_field = True
+    hide_title = True
     show_change_link = True
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -79,6 +83,8 @@ class FeatureInline(OfModelInline):
         formset = super().get_formset(request, obj, **kwargs)
         if "team" in formset.form.base_fields:
             formset.form.base_fields["team"] = team_field()
+        if "position" in formset.form.base_fields:
+            formset.form.base_fields["position"].initial = LAST
         return formset
 
 
@@ -87,7 +93,11 @@ def team_field() -> forms.TypedChoiceField:
     teams = {str(team.pk): team for team in Team.objects.all()}
     choices = [("", "the model's data team"), *((pk, team.name) for pk, team in teams.items())]
     return forms.TypedChoiceField(
-        choices=choices, coerce=teams.__getitem__, empty_value=None, required=False, widget=UnfoldAdminSelectWidget
+        choices=choices,
+        coerce=teams.__getitem__,
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget(attrs={"style": "min-width: 9rem"}),
     )
 
 

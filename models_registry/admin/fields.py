@@ -16,15 +16,17 @@ class LabelsField(forms.CharField):
     def __init__(self, *, rows: int = 3, **kwargs: Any) -> None:
         kwargs.setdefault("widget", UnfoldAdminTextareaWidget(attrs={"rows": rows}))
         kwargs.setdefault("required", False)
+        self.separator = "\n" if rows > 1 else ", "
         super().__init__(strip=False, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         """A list as it is typed; what a person typed stays as it is."""
         if not isinstance(value, list):
             return value
+        if not any("," in part for part in value):
+            return self.separator.join(value)
         # A line of its own for each where a value holds a comma; a lone one needs the line break to show it.
-        lines = "\n".join(value)
-        return lines + "\n" if len(value) == 1 and "," in lines else lines
+        return "\n".join(value) + ("\n" if len(value) == 1 else "")
 
     def to_python(self, value: Any) -> Any:
         """The list; blank entries are left out."""

@@ -51,6 +51,7 @@ class MLModelForm(forms.ModelForm):
             "in_flight_limit",
             "timeout_seconds",
         ]
+        help_texts = {"name": "Lower-case letters, digits and hyphens. Metrics and alerts carry it: it is for good."}
 
     def clean(self) -> dict[str, Any]:
         """A model of others can't be registered."""
@@ -74,9 +75,9 @@ class MLModelAdmin(RegistryAdmin):
     autocomplete_fields = list(TEAMS)
     fieldsets = [
         (None, {"fields": ["name", "description"]}),
-        ("What it is", {"classes": ["tab"], "fields": ["task", "classes", "risk"]}),
-        ("Owners", {"classes": ["tab"], "fields": list(TEAMS)}),
-        ("Serving", {"classes": ["tab"], "fields": [("in_flight_limit", "timeout_seconds")]}),
+        ("What it is", {"fields": ["task", "classes", "risk"]}),
+        ("Owners", {"fields": list(TEAMS)}),
+        ("Serving", {"fields": [("in_flight_limit", "timeout_seconds")]}),
     ]
     traffic_fieldset = ("Traffic", {"fields": ["shown_traffic", "ways"]})
     inlines = [FirstVersionInline, FeatureInline, VersionsInline, BaselinesInline, PipelineReleasesInline]
@@ -147,7 +148,7 @@ class MLModelAdmin(RegistryAdmin):
 
 
 def in_order(formset: BaseModelFormSet) -> list[Feature]:
-    """The features by the positions that were dragged; new ones without a position stay last."""
+    """The features by the positions that were dragged; new ones that were not are last."""
     rows: list[Feature] = kept_rows(formset)
     return sorted(rows, key=lambda row: row.position)
 

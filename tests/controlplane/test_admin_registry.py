@@ -148,6 +148,17 @@ def test_an_edit_of_a_feature_is_one_change_of_the_model(web: Client, registry: 
     assert (change.summary, change.after["features"][0]["maximum"]) == ("model fraud: features changed", 100.0)
 
 
+def test_a_new_feature_comes_last(web: Client, registry: Registry):
+    address = f"{ADMIN}/mlmodel/{registry.model.pk}/change/"
+    page = web.get(address)
+    formset = next(i.formset for i in page.context["inline_admin_formsets"] if i.formset.model is Feature)
+    added = {"features-TOTAL_FORMS": "3", "features-2-name": "age", "features-2-kind": "numeric"}
+    position = {"features-2-position": formset.empty_form["position"].value()}
+    answer = web.post(address, posted(web, address, **added, **position))
+    assert answer.status_code == 302, errors_of(answer)
+    assert [f.name for f in registry.model.features.all()] == ["amount", "country", "age"]
+
+
 def test_a_features_row_can_be_deleted(web: Client, registry: Registry):
     address = f"{ADMIN}/mlmodel/{registry.model.pk}/change/"
     answer = web.post(address, posted(web, address, **{"features-0-DELETE": "on"}))

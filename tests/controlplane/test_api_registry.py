@@ -117,6 +117,12 @@ def test_a_wrong_field_of_a_feature_is_named_with_the_feature(api: Api):
     assert not MLModel.objects.filter(name="churn").exists()
 
 
+@pytest.mark.parametrize("address", ["models/fraud/", "teams/payments/"])
+def test_what_metrics_carry_keeps_its_name(api: Api, registry: Registry, address: str):
+    status, errors = api("patch", address, {"name": "renamed"})
+    assert (status, list(errors)) == (400, ["name"])
+
+
 def test_an_editor_cannot_register_a_model_for_a_team_of_others(api: Api):
     make_team("search")
     teams = {"on_call_team": "search", "applied_ml_team": "search", "data_team": "search"}
