@@ -1,0 +1,150 @@
+"""The rendered rules on a real Prometheus that scrapes a fleet in the middle of a shift: replicas disagree."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.policies import Policies, PolicyRow
+from alerts.prometheus import ActiveAlert, Prometheus
+from alerts.recording import GROUP
+from tests.alerts.fleets import NASTY, OPTIONS, POLICIES, RICH, bundle, model, with_model, written
+from tests.alerts.watched_fleet import WatchedFleet
+
+FAST = replace(OPTIONS, scrape_interval=1, drift_scrape_interval=1, evaluation_interval=1)
+IMPATIENT = Policies(
+    rows=tuple(
+        PolicyRow(name, for_=1)
+        for name in (
+            "MLCanaryWorse",
+            "MLDriftCheckStale",
+            "MLDriftCriticalFeatureDetected",
+            "MLFeatureMissingRatioHigh",
+            "MLInferenceHighErrorRate",
+            "MLPredictionDistributionShift",
+            "PlumblineReleaseFailing",
+        )
+    ),
+    custom=POLICIES.custom,
+)
+RECORDED_LABELS = {"model_name", "model_version", "route", "feature_name", "predicted_class"}
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.25)
+    raise AssertionError(f"Not within {seconds} seconds: {what}")
+
+
+class Watching:
+    """Prometheus on a rendered bundle, and the means to publish another."""
+
+    def __init__(self, folder: Path, targets: WatchedFleet, start: Callable[..., Any]) -> None:
+        self.folder = folder
+        self.publish(RICH)
+        jobs = ("model-inference", "model-inference", "drift-exporter", "plumbline")
+        for job in set(jobs):
+            addresses = [a for a, j in zip(targets.addresses, jobs, strict=True) if j == job]
+            file = folder / f"prometheus/targets/{job}.json"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps([{"targets": addresses}]))
+        self.server = Prometheus(start(folder / "prometheus/prometheus.yml").url)
+
+    def publish(self, fleet: Any) -> None:
+        # Its own address is not public: plain HTTP.
+        written(bundle(fleet, IMPATIENT, replace(FAST, plumbline_target="loopback")), self.folder)
+
+    def firing(self, name: str) -> list[ActiveAlert]:
+        return [a for a in self.server.alerts() if a.labels["alertname"] == name and a.state == "firing"]
+
+
+@pytest.fixture(scope="module")
+def watching(tmp_path_factory: pytest.TempPathFactory, prometheus_server: Callable[..., Any]) -> Iterator[Watching]:
+    with WatchedFleet(RICH) as targets:
+        watching = Watching(tmp_path_factory.mktemp("bundle"), targets, prometheus_server)
+        wait_for(lambda: watching.firing("MLCanaryWorse"), "the canary's alert fires")
+        yield watching
+
+
+def test_every_rule_is_evaluated_without_error(watching: Watching) -> None:
+    def all_evaluated() -> bool:
+        return all(rule.health != "unknown" for group in watching.server.rules() for rule in group.rules)
+
+    wait_for(all_evaluated, "every rule is evaluated")
+    for group in watching.server.rules():
+        for rule in group.rules:
+            assert (rule.health, rule.last_error) == ("ok", ""), f"{group.name}: {rule.name}"
+
+
+def test_recorded_series_have_a_value_and_are_free_of_job_and_instance(watching: Watching) -> None:
+    (group,) = [group for group in watching.server.rules() if group.name == GROUP]
+    for rule in group.rules:
+        samples = wait_for(lambda name=rule.name: watching.server.query(name), f"{rule.name} has a value")
+        for sample in samples:
+            assert set(sample.labels) - {"__name__"} <= RECORDED_LABELS, rule.name
+            assert sample.value == sample.value, f"{rule.name} is NaN"
+
+
+def test_a_feature_that_drifts_in_two_versions_counts_once(watching: Watching) -> None:
+    counts = {s.labels["model_name"]: s.value for s in watching.server.query("job:ml_drift_features_triggered:current")}
+    assert counts == {m.name: len(m.features) for m in RICH.models if m.features}
+
+
+def test_a_canary_is_judged_while_replicas_disagree_about_it(watching: Watching) -> None:
+    """v2 is canary on one replica and live on the other: it counts as a canary, and v1 alone as live."""
+    assert {a.labels["model_version"] for a in watching.firing("MLCanaryWorse")} == {"v2"}
+    assert {a.labels["model_name"] for a in watching.firing("MLCanaryWorse")} == {m.name for m in RICH.models}
+    (live,) = {s.value for s in watching.server.query("job:ml_live_server_error_rate:ratio5m")}
+    assert live == 0
+
+
+def test_each_alert_carries_its_team_and_its_severity(watching: Watching) -> None:
+    fired = wait_for(lambda: watching.firing("MLDriftCriticalFeatureDetected"), "drift fires")
+    found = {(a.labels["model_name"], a.labels["team"], a.labels["severity"]) for a in fired}
+    assert found == {
+        ("churn", "applied-ml", "page"),  # of high risk
+        ("claims-risk", "applied-ml", "ticket"),
+        ("flight-delay", "flights", "ticket"),
+    }
+
+
+def test_features_of_any_name_reach_their_own_teams(watching: Watching) -> None:
+    fired = wait_for(lambda: watching.firing("MLFeatureMissingRatioHigh"), "missing fires")
+    owners = {(a.labels["model_name"], a.labels["feature_name"]): a.labels["team"] for a in fired}
+    for name in NASTY:
+        assert owners["fraud", name] == "geo"
+        assert owners["churn", name] == "data-platform"
+    assert all(set(a.labels) == {*_ALERT_LABELS, "feature_name", "model_version"} for a in fired)
+
+
+_ALERT_LABELS = ("alertname", "model_name", "plane", "policy", "severity", "team")
+
+
+def test_an_alert_keeps_firing_through_a_reload_that_adds_a_model(watching: Watching) -> None:
+    names = ("MLCanaryWorse", "MLFeatureMissingRatioHigh", "MLInferenceHighErrorRate", "PlumblineReleaseFailing")
+    for name in names:
+        wait_for(lambda name=name: watching.firing(name), f"{name} fires")
+    before = {_key(a): a.active_at for name in names for a in watching.firing(name)}
+    added = model("aaa-first", on_call_team="new", applied_ml_team="new", data_team="new", risk="high")
+    watching.publish(with_model(RICH, added))
+    watching.server.reload()
+
+    def loaded() -> bool:
+        found = [rule for group in watching.server.rules() for rule in group.rules if rule.name == "MLCanaryWorse"]
+        return all('"aaa-first|' in rule.query and rule.health == "ok" for rule in found)
+
+    wait_for(loaded, "the added model is in the rules, and they have been evaluated")
+    after = {_key(a): a.active_at for name in names for a in watching.firing(name)}
+    assert after == before
+
+
+def _key(alert: ActiveAlert) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(alert.labels.items()))
