@@ -19,6 +19,7 @@ case "$*" in
     "-m pip --version" | "-c ") exit 0 ;;
     "-m pip"*) echo "$*" >>"$CALLS"; exit "${PIP_EXIT:-0}" ;;
     *with_postgres*) echo "$* in $PWD" >>"$CALLS"; echo "=== 4 passed in 1s ==="; exit "${POSTGRES_EXIT:-0}" ;;
+    *"${BROKEN_TOOL:-nothing}"*) echo "$*" >>"$CALLS"; exit 1 ;;
     *) echo "$* in $PWD, home $PLUMBLINE_HOME" >>"$CALLS"; echo "=== 30 passed in 9s ==="; exit "${PYTEST_EXIT:-0}" ;;
 esac
 """
@@ -67,6 +68,8 @@ class Machine:
         (self.root / "script").mkdir(parents=True)
         for name in ("test", "up"):
             shutil.copy(ROOT / "script" / name, self.root / "script" / name)
+        (self.root / ".ci").mkdir()
+        shutil.copy(ROOT / ".ci" / "run", self.root / ".ci" / "run")
         shutil.copytree(ROOT / "requirements", self.root / "requirements")
         text = (ROOT / "script" / "setup").read_text()
         assert text.count("/usr/sbin/policy-rc.d") == 2
@@ -86,14 +89,14 @@ class Machine:
     def plain_user(self) -> None:
         self.program("id", "#!/bin/sh\necho 1000\n")
 
-    def start(self, *arguments: str, script: str = "setup", **environment: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, script: str = "script/setup", **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [self.bin / "bash", self.root / "script" / script, *arguments],
+            [self.bin / "bash", self.root / script, *arguments],
             env=self.environment | environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
-    def run(self, *arguments: str, script: str = "setup", **environment: str) -> tuple[int, str]:
+    def run(self, *arguments: str, script: str = "script/setup", **environment: str) -> tuple[int, str]:
         with self.start(*arguments, script=script, **environment) as process:
             output = process.communicate(timeout=30)[0]
         return process.returncode, output
