@@ -12,10 +12,13 @@ _TARGET = ("job", "instance")
 def expression(scope: Scope) -> Expr:
     # The last word of a control plane that may be dead by now.
     wanted = max_by(_MODEL, over_window("last_over_time", names.DESIRED_WEIGHT, scope.window_text, scope.matcher))
+    # The word of one that lives: registered, and given no traffic. A withdrawn model is not down.
+    registered = max_by(_MODEL, series(names.MODEL_REGISTERED, scope.matcher))
+    withdrawn = registered.unless_on(_MODEL, max_by(_MODEL, series(names.DESIRED_WEIGHT, scope.matcher)).above(0))
     unreachable = series("up").equal_to(0)
     loaded = series(names.MODEL_INFO, scope.matcher).unless_on(_TARGET, unreachable)
     # Not absent(): over several models it stays blind while one of them lives.
-    return wanted.above(0).unless_on(_MODEL, max_by(_MODEL, loaded))
+    return wanted.above(0).unless_on(_MODEL, withdrawn).unless_on(_MODEL, max_by(_MODEL, loaded))
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -23,13 +26,17 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     target = {"job": names.JOB_INFERENCE, "instance": "replica-1"}
     desired = labelled(names.DESIRED_WEIGHT, {**labels, names.VERSION: "v1", names.ROLE: "live"})
     info = labelled(names.MODEL_INFO, {**labels, names.VERSION: "v1", "framework": "onnx", **target})
-    idle = timing.start // timing.step
-    dead_control_plane = f"1+0x{idle} stale"
-    lost = f"1+0x{idle} stale"
+    registered = labelled(names.MODEL_REGISTERED, {**labels, "risk": "standard"})
+    gone = f"1+0x{timing.start // timing.step} stale"
     up = labelled("up", target)
     return [
-        Case("fires when no replica has it loaded", {desired: constant(1, timing), info: lost}, True, labels),
-        Case("fires while the control plane is dead", {desired: dead_control_plane, info: lost}, True, labels),
+        Case(
+            "fires when no replica has it loaded",
+            {desired: constant(1, timing), registered: constant(1, timing), info: gone},
+            True,
+            labels,
+        ),
+        Case("fires while the control plane is dead", {desired: gone, registered: gone, info: gone}, True, labels),
         Case(
             "fires when the replica can't be reached",
             {desired: constant(1, timing), info: constant(1, timing), up: from_start(1, 0, timing)},
@@ -42,6 +49,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             False,
         ),
         Case("is silent on a model without traffic", {desired: constant(0, timing)}, False),
+        Case("is silent on a model that was withdrawn", {desired: gone, registered: constant(1, timing)}, False),
     ]
 
 

@@ -105,6 +105,7 @@ GUARDS = {
     "the canary's margin of latency": ("MLCanaryWorse", "+ 0.05", "+ 0"),
     "the canary's role": ("MLCanaryWorse", ',role="canary"', ""),
     "the last word of a dead control plane": ("MLServingDown", "last_over_time(", "("),
+    "a withdrawn model": ("MLServingDown", "plumbline_model_registered", "x"),
     "a replica that can't be reached": ("MLServingDown", "up == 0", "up == 7"),
     "the limit where none is exported": ("MLFeatureMissingRatioHigh", "* 0 + 0.05", "* 0 + 5"),
     "a check that never succeeded": (
