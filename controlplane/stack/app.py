@@ -77,7 +77,7 @@ def exporter(env: Mapping[str, str], logs: Path, port: int | None = None) -> Htt
 def serving(
     env: Mapping[str, str], logs: Path, snapshot: str, home: Path, port: int | None = None, replica: str = "demo-1"
 ) -> HttpApp:
-    """One replica of the serving app, from `snapshot` (file or URL). Ready when it answers, with or without models."""
+    """One replica of the serving app, from `snapshot` (file or URL). Ready once it serves what has traffic."""
 
     def command(port: int) -> list[str]:
         return [
@@ -87,7 +87,7 @@ def serving(
             *("--advertise", f"{HOST}:{port}"),
         ]
 
-    return HttpApp(f"serving {replica}", command, "/healthz", logs / f"serving-{replica}.log", env, port)
+    return HttpApp(f"serving {replica}", command, "/readyz", logs / f"serving-{replica}.log", env, port)
 
 
 def worker(env: Mapping[str, str], logs: Path) -> QuietApp:

@@ -1,21 +1,16 @@
 """The world changes: an airline is merged away in July."""
 
-from datetime import date
-
 import requests
 
 from controlplane.stack.job import HTTP_SECONDS, MODEL, Job
-from controlplane.stack.steps.start import RATE
 
 ALERT = "MLDriftCriticalFeatureDetected"
 FEATURE = "airline"
 TEAM = "applied-ml"
-AFTER_DRIFT = (date(2015, 7, 1), date(2016, 1, 1))
 
 
 def airline_drifts(job: Job) -> str:
     """The check flags airline, the exporter shows it, the alert fires and reaches the applied-ML team."""
-    job.system.traffic.play(*AFTER_DRIFT, rate=RATE, loop=True)
     labels = f'model_name="{MODEL}",model_version="v1",feature_name="{FEATURE}"'
     job.until("the check flags airline", lambda: job.query(f"ml_data_drift_detected{{{labels}}} == 1"), 200)
     score = job.query(f"ml_data_drift_score{{{labels}}}")[0][1]

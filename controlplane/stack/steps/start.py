@@ -9,6 +9,7 @@ from controlplane.stack.job import HTTP_SECONDS, MODEL, Job, StepFailed
 
 # June's flights, over and over: what the baseline is of.
 BEFORE_DRIFT = (date(2015, 6, 1), date(2015, 7, 1))
+AFTER_DRIFT = (date(2015, 7, 1), date(2016, 1, 1))
 RATE = 60.0  # requests a second
 SHARE_REQUESTS = 2_000
 SHARE_TOLERANCE = 0.03
