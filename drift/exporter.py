@@ -81,7 +81,6 @@ class QualityCollector(Collector):
     def _readings(self) -> Readings:
         with self._lock:
             if self._cached is None or time.monotonic() - self._cached[0] >= self._cache_seconds:
-                self._cached = None  # a failure must not leave the old numbers behind
                 self._cached = (time.monotonic(), self._load(timezone.now()))
             return self._cached[1]
 
