@@ -62,7 +62,9 @@ def edit(request: HttpRequest, alert: str) -> HttpResponse:
         drop_runbook(alert, model, actor=Actor.of(request.user))
         messages.success(request, "Dropped: the shipped text holds again.")
         return redirect(back)
-    form = RunbookForm(request.POST or None, initial=_initial(text.body if text else "", row, model))
+    form = RunbookForm(
+        request.POST if request.method == "POST" else None, initial=_initial(text.body if text else "", row, model)
+    )
     if request.method == "POST" and form.is_valid():
         saved = save_runbook(alert, model, actor=Actor.of(request.user), **form.cleaned_data)
         messages.success(request, "Saved." if saved else "Nothing was changed.")

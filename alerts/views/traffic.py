@@ -21,8 +21,12 @@ from models_registry.split import Split, TrafficError
 
 
 class ReasonForm(forms.Form):
-    """Why it is done; kept with the Change."""
+    """Why it is done, kept with the Change; and the version that the person saw it would be done to.
 
+    Without it, a second click on rolling a canary back would go on to roll the live version back.
+    """
+
+    version = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(required=False, max_length=300, label="Reason (optional)")
 
 
@@ -30,7 +34,7 @@ class ShiftForm(ReasonForm):
     """The canary's new share."""
 
     percent = forms.IntegerField(min_value=0, max_value=100, label="Canary's share of the traffic, in percent")
-    field_order = ("percent", "reason")
+    field_order = ("percent", "reason", "version")
 
 
 def present_split(model: MLModel) -> Split:
@@ -50,7 +54,9 @@ def roll_back(request: HttpRequest, name: str) -> HttpResponse:
         who="editors of its teams, and the on-call of its on-call team",
         title="Roll back",
         preview=preview_roll_back,
-        act=lambda model, actor, form: traffic.roll_back(model, actor=actor, reason=form.cleaned_data["reason"]),
+        act=lambda model, actor, form: traffic.roll_back(
+            model, actor=actor, version=form.cleaned_data["version"] or None, reason=form.cleaned_data["reason"]
+        ),
     )
 
 
@@ -65,7 +71,9 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
         who="editors of its teams",
         title="Promote",
         preview=preview_promote,
-        act=lambda model, actor, form: traffic.promote(model, actor=actor, reason=form.cleaned_data["reason"]),
+        act=lambda model, actor, form: traffic.promote(
+            model, actor=actor, version=form.cleaned_data["version"] or None, reason=form.cleaned_data["reason"]
+        ),
     )
 
 
@@ -86,10 +94,17 @@ def shift(request: HttpRequest, name: str) -> HttpResponse:
         who="editors of its teams",
         title="Shift traffic",
         preview=preview,
-        act=lambda model, actor, form: traffic.shift_traffic(
-            model, percent=form.cleaned_data["percent"], actor=actor, reason=form.cleaned_data["reason"]
-        ),
+        act=_shift,
         form_class=ShiftForm,
+    )
+
+
+def _shift(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
+    seen = form.cleaned_data["version"]
+    if seen and seen != present_split(model).canary:
+        raise TrafficError(f"{seen} is not the canary any more: look at the traffic again.")
+    return traffic.shift_traffic(
+        model, percent=form.cleaned_data["percent"], actor=actor, reason=form.cleaned_data["reason"]
     )
 
 
@@ -111,7 +126,8 @@ def _confirmed(
     if not may(request.user, model):
         return page(request, "alerts/not_allowed.html", context, title=f"{title}: not allowed", status=403)
     split = present_split(model)
-    form = form_class(request.POST or None, initial={"percent": split.canary_percent})
+    initial = {"percent": split.canary_percent, "version": split.canary or split.live}
+    form = form_class(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             change = act(model, Actor.of(request.user), form)

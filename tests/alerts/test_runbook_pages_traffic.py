@@ -1,0 +1,171 @@
+"""Shifting traffic from a page: told before, confirmed, done by POST, by who may, once, with its author and reason."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from alerts.views.traffic import present_split
+from models_registry import traffic
+from models_registry.actor import SYSTEM
+from models_registry.models import Change, Member, MLModel
+from tests.fixtures.registry import Registry, make_team, make_user, make_version
+
+ADDRESSES = {
+    "roll-back": "/models/fraud/roll-back/",
+    "promote": "/models/fraud/promote/",
+    "shift": "/models/fraud/shift-traffic/",
+}
+
+
+@pytest.fixture
+def fraud(registry: Registry, settings: Settings) -> MLModel:
+    """v1 live, v2 the canary with 10 %."""
+    settings.PROMETHEUS_URL = "http://127.0.0.1:9"
+    traffic.deploy(registry.model, "v2", percent=10, actor=SYSTEM)
+    return registry.model
+
+
+@pytest.fixture
+def people(registry: Registry, fraud: MLModel) -> dict[str, User]:
+    """One of each kind. The on-call of the data team is not on call for this model."""
+    data = make_team("data")
+    fraud.data_team = data
+    fraud.save()
+    return {
+        "editor": make_user("editor", registry.team, Member.Role.EDITOR),
+        "data editor": make_user("data-editor", data, Member.Role.EDITOR),
+        "on-call": make_user("olga", registry.team, Member.Role.ON_CALL),
+        "data on-call": make_user("data-olga", data, Member.Role.ON_CALL),
+        "viewer": make_user("vito", registry.team, Member.Role.VIEWER),
+        "stranger": make_user("sam"),
+        "superuser": make_user("root", is_superuser=True),
+    }
+
+
+MATRIX = {
+    #                roll-back promote shift
+    "editor": (True, True, True),
+    "data editor": (True, True, True),
+    "on-call": (True, False, False),
+    "data on-call": (False, False, False),
+    "viewer": (False, False, False),
+    "stranger": (False, False, False),
+    "superuser": (True, True, True),
+}
+
+
+@pytest.mark.parametrize("person", MATRIX)
+@pytest.mark.parametrize(("action", "column"), [("roll-back", 0), ("promote", 1), ("shift", 2)])
+def test_who_may(client: Client, people: dict[str, User], person: str, action: str, column: int) -> None:
+    client.force_login(people[person])
+    before = present_split(MLModel.objects.get(name="fraud"))
+    allowed = MATRIX[person][column]
+    assert client.get(ADDRESSES[action]).status_code == (200 if allowed else 403)
+    response = client.post(ADDRESSES[action], {"percent": 50, "reason": "tried"})
+    assert response.status_code == (302 if allowed else 403)
+    assert (present_split(MLModel.objects.get(name="fraud")) != before) == allowed
+    assert Change.objects.filter(reason="tried").count() == int(allowed)
+
+
+@pytest.mark.usefixtures("fraud")
+class TestRollingBack:
+    ADDRESS = ADDRESSES["roll-back"]
+
+    def test_says_first_what_would_happen(self, client: Client, on_call: User) -> None:
+        client.force_login(on_call)
+        assert "Empties canary v2 (10 %); v1 answers all." in client.get(self.ADDRESS).content.decode()
+        assert not Change.objects.filter(kind="rollback").exists()
+
+    def test_without_a_canary_puts_the_previous_version_back(
+        self, client: Client, on_call: User, fraud: MLModel
+    ) -> None:
+        traffic.promote(fraud, actor=SYSTEM)
+        client.force_login(on_call)
+        page = client.get(self.ADDRESS).content.decode()
+        assert "Puts v1 back in place of v2, which then answers nothing." in page
+        client.post(self.ADDRESS)
+        assert present_split(fraud).live == "v1"
+
+    def test_keeps_who_did_it_and_why(self, client: Client, on_call: User) -> None:
+        client.force_login(on_call)
+        client.post(self.ADDRESS, {"reason": "a fifth of its requests fail"})
+        change = Change.objects.get(kind="rollback")
+        assert (change.author, change.user, change.reason) == ("on-call", on_call, "a fifth of its requests fail")
+
+    def test_comes_back_to_the_page_and_tells_the_outcome(self, client: Client, on_call: User) -> None:
+        client.force_login(on_call)
+        came_from = "/runbooks/MLInferenceHighErrorRate/?model_name=fraud&model_version=v2"
+        response = client.post(self.ADDRESS, {"next": came_from}, follow=True)
+        assert response.redirect_chain == [(came_from, 302)]
+        assert "canary v2 rolled back, v1 answers all" in response.content.decode()
+
+    @pytest.mark.parametrize(
+        "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"]
+    )
+    def test_never_leads_elsewhere(self, client: Client, on_call: User, elsewhere: str) -> None:
+        client.force_login(on_call)
+        assert client.post(self.ADDRESS, {"next": elsewhere})["Location"] == "/models/fraud/"
+
+    def test_a_second_click_does_not_roll_the_live_version_back(
+        self, client: Client, on_call: User, fraud: MLModel
+    ) -> None:
+        traffic.promote(fraud, actor=SYSTEM)
+        make_version(fraud, "v3")
+        traffic.deploy(fraud, "v3", percent=10, actor=SYSTEM)
+        client.force_login(on_call)
+        form = client.get(self.ADDRESS).context["form"]
+        sent = {"version": form["version"].value(), "reason": ""}
+        client.post(self.ADDRESS, sent)
+        again = client.post(self.ADDRESS, sent, follow=True)
+        assert "Nothing to do: it is so already." in again.content.decode()
+        assert present_split(fraud).live == "v2"
+        assert Change.objects.filter(kind="rollback").count() == 1
+
+    def test_where_there_is_nothing_to_go_back_to_says_so(self, client: Client, on_call: User) -> None:
+        client.force_login(on_call)
+        client.post(self.ADDRESS)
+        page = client.get(self.ADDRESS).content.decode()
+        assert "There is nothing to roll back to" in page
+        assert '<button class="pl-button pl-button-danger"' not in page
+
+    def test_needs_the_csrf_token(self, on_call: User) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(on_call)
+        assert client.post(self.ADDRESS).status_code == 403
+        assert not Change.objects.filter(kind="rollback").exists()
+
+    def test_is_offered_on_the_runbook_only_to_who_may(self, client: Client, on_call: User, teammate: User) -> None:
+        address = "/runbooks/MLInferenceHighErrorRate/?model_name=fraud"
+        client.force_login(on_call)
+        assert "/models/fraud/roll-back/" in client.get(address).content.decode()
+        client.force_login(teammate)
+        page = client.get(address).content.decode()
+        assert "/models/fraud/roll-back/" not in page
+        assert "You may read this page but not roll back" in page
+
+
+@pytest.mark.usefixtures("fraud")
+class TestShifting:
+    @pytest.mark.parametrize("percent", ["", "-1", "101", "ten", "5.5"])
+    def test_a_wrong_share_is_named(self, client: Client, owner: User, percent: str) -> None:
+        client.force_login(owner)
+        response = client.post(ADDRESSES["shift"], {"percent": percent})
+        assert response.status_code == 200
+        assert "pl-field-error" in response.content.decode()
+        assert not Change.objects.filter(kind="traffic").exists()
+
+    def test_a_right_one_is_done(self, client: Client, owner: User, fraud: MLModel) -> None:
+        client.force_login(owner)
+        client.post(ADDRESSES["shift"], {"percent": "25"})
+        assert present_split(fraud).canary_percent == 25
+
+    def test_a_share_meant_for_another_canary_is_refused(self, client: Client, owner: User, fraud: MLModel) -> None:
+        client.force_login(owner)
+        page = client.post(ADDRESSES["shift"], {"percent": "25", "version": "v7"}).content.decode()
+        assert "v7 is not the canary any more" in page
+        assert present_split(fraud).canary_percent == 10
+
+    def test_an_unknown_model_is_not_there(self, client: Client, owner: User) -> None:
+        client.force_login(owner)
+        assert client.post("/models/nope/shift-traffic/", {"percent": "25"}).status_code == 404
