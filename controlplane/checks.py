@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from alerts.http import Refused
+from alerts.http import Refused, Unreachable
 from alerts.prometheus import Prometheus
 from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, RULES_FOLDER, TESTS_FOLDER, Bundle
 from controlplane.rendered_rules import (
@@ -24,12 +24,17 @@ from controlplane.stack import binaries
 
 TOOL_SECONDS = 60  # rule tests of a large fleet included
 REASON_CHARACTERS = 6000
+OVERLOADED = 503  # Prometheus' answer where a query took too long: it says nothing about the rule
 PROMTOOL = ("prometheus", "promtool")
 AMTOOL = ("prometheus-alertmanager", "amtool")
 
 
 class CheckRefused(Exception):
     """The release is refused. The message says by whom, and repeats the reason."""
+
+
+class CheckImpossible(Exception):
+    """A check that could not be made, through no fault of the release: worth another try later."""
 
 
 def check_rules_readable(bundle: Bundle) -> dict[Key, RenderedGroup]:
@@ -69,6 +74,8 @@ def check_expressions(prometheus: Prometheus, rules: list[tuple[RenderedGroup, R
         try:
             prometheus.query(rule.expr)
         except Refused as error:
+            if error.status == OVERLOADED:
+                raise Unreachable(prometheus.url, f"it did not answer {rule.name}: {error.message}") from error
             raise CheckRefused(
                 f"Prometheus can't evaluate {rule.name} (group {group.name} of {group.path}): {error.message}\n"
                 f"The expression is: {rule.expr}"
@@ -101,14 +108,14 @@ def _run(tool: tuple[str, str], arguments: list[str], folder: Path) -> None:
     try:
         binary = binaries.find(package, name)
     except binaries.MissingBinaryError as error:
-        raise CheckRefused(str(error)) from error
+        raise CheckImpossible(str(error)) from error
     what = f"{name} {' '.join(arguments[:2])}"
     try:
         done = subprocess.run(
             [binary, *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=TOOL_SECONDS
         )
     except subprocess.TimeoutExpired as error:
-        raise CheckRefused(f"{what} was not done within {TOOL_SECONDS} s.") from error
+        raise CheckImpossible(f"{what} was not done within {TOOL_SECONDS} s.") from error
     if done.returncode:
         said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if _tells(line))
         raise CheckRefused(f"{what} refuses it:\n{said[-REASON_CHARACTERS:] or f'exit code {done.returncode}'}")

@@ -16,7 +16,8 @@ WAIT_SECONDS = 60.0
 def write_first_release(files: ReleaseFiles, render: Callable[[], Bundle], say: Say = silent) -> Release | None:
     """Where nothing is current: the rendered bundle, checked as far as that goes without servers. None: there is one.
 
-    It stays on probation: the first publish after the servers' start reloads and verifies it. Raises CheckRefused.
+    It stays on probation: the first publish after the servers' start reloads and verifies it. Raises CheckRefused,
+    CheckImpossible and OSError.
     """
     with files.lock(WAIT_SECONDS):
         if files.read(files.current_hash()) is not None:
@@ -29,8 +30,9 @@ def write_first_release(files: ReleaseFiles, render: Callable[[], Bundle], say: 
         attempt = Attempt(row, say)
         try:
             _write_checked(attempt, files, bundle)
-        except checks.CheckRefused as error:
-            attempt.finish(Release.Outcome.REFUSED, str(error))
+        except (checks.CheckRefused, checks.CheckImpossible, OSError) as error:
+            refused = isinstance(error, checks.CheckRefused)
+            attempt.finish(Release.Outcome.REFUSED if refused else Release.Outcome.FAILED, str(error))
             raise
         attempt.mark(Release.Outcome.PROBATION)
         return row

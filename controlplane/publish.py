@@ -178,6 +178,8 @@ class Publisher:
             return self._end(attempt, Outcome.REFUSED, str(error))
         except Unreachable as error:
             return self._end(attempt, Outcome.UNREACHABLE, f"{error} Nothing was changed.")
+        except checks.CheckImpossible as error:
+            return self._end(attempt, Outcome.FAILED, f"{error} Nothing was changed.")
         except Exception as error:
             LOG.exception("release %s failed before the switch", attempt.row.pk)
             return self._end(attempt, Outcome.FAILED, f"{type(error).__name__}: {error} Nothing was changed.")
@@ -284,8 +286,12 @@ class Publisher:
                 with attempt.step("restore") as step:
                     self._reload(old)
                     step.message = "the old release is loaded, as the servers' own APIs say"
-            except (Refused, NotLoaded, Unreachable) as error:
+            except Unreachable as error:
                 reason += f"\nThe old release is current, but the servers could not be told so yet: {error}"
+            except (Refused, NotLoaded) as error:
+                # They run neither: the new release is not to blame, so it is tried again.
+                outcome = Outcome.FAILED
+                reason += f"\nThe old release is current, and is not loaded either: {error}"
         return self._end(attempt, outcome, reason)
 
     def _end(self, attempt: Attempt, outcome: Outcome, reason: str = "") -> Published:

@@ -16,6 +16,7 @@ TASK = "controlplane.reconcile"
 # One commit may hold hundreds of changes, each with its nudge: a broker that is down is asked once, not hundreds of
 # times half a second each.
 PAUSE_SECONDS = 5.0
+SECONDS = 1.0  # that a broker which does not answer may cost
 
 
 class _Broker:
@@ -29,8 +30,7 @@ def wake() -> None:
     if _Broker.failed_at is not None and time.monotonic() - _Broker.failed_at < PAUSE_SECONDS:
         return
     try:
-        # A run that begins after this moment sees the commit; the task is dropped then (controlplane.reconcile).
-        app.send_task(TASK, kwargs={"wanted_at": timezone.now().isoformat()}, retry=False, ignore_result=True)
+        _send()
     except (OperationalError, OSError) as error:
         _Broker.failed_at = time.monotonic()
         LOG.warning("The loop could not be woken, it runs at its next tick: %s", error)
@@ -40,3 +40,11 @@ def wake() -> None:
             LOG.exception("nor could that be written down")
         return
     _Broker.failed_at = None
+
+
+def _send() -> None:
+    # A connection of its own, since a person waits for the answer: workers wait longer for theirs.
+    with app.connection_for_write(transport_options={"socket_timeout": SECONDS}) as connection:
+        # A run that begins after this moment sees the commit; the task is void then (controlplane.reconcile).
+        wanted_at = timezone.now().isoformat()
+        app.send_task(TASK, kwargs={"wanted_at": wanted_at}, connection=connection, retry=False, ignore_result=True)

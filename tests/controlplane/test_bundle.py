@@ -1,6 +1,8 @@
 """The bundle and the releases on disk: one name for one content, each change whole."""
 
 import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,40 @@ def test_the_switch_replaces_the_link_and_survives_what_a_dead_publisher_left(fi
         assert files.current_hash() == bundle.hash
         assert (files.current / "x").read_text() == bundle.files["x"]
     assert not files.current.readlink().is_absolute()
+
+
+def test_a_writer_that_is_killed_at_any_write_leaves_the_release_whole_or_not_there(files: ReleaseFiles) -> None:
+    bundle = Bundle({f"prometheus/rules/{number}.yml": f"# {number}" for number in range(3)})
+    outcomes = []
+    for count in range(1, 12):
+        child = os.fork()
+        if child == 0:
+            die_at_sync(count)
+            files.write(bundle)
+            files.switch(bundle.hash)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        outcomes.append(os.WIFSIGNALED(status))
+        assert files.read(bundle.hash) in (None, bundle), f"killed at write {count}"
+        assert files.current_hash() in ("", bundle.hash)
+        if files.current_hash():
+            assert files.read(files.current_hash()) == bundle
+            files.current.unlink()
+        files.write(bundle)
+        shutil.rmtree(files.folder(bundle.hash))
+    assert outcomes[0] and not outcomes[-1], "from the first write to the last"
+
+
+def die_at_sync(count: int) -> None:
+    """End this process at its `count`-th wait for the disk: between any two of them lies one write or rename."""
+    real, calls = os.fsync, iter(range(1, count))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    os.fsync = fsync
 
 
 def test_old_releases_are_cleared_away_but_never_the_current_or_the_previous_one(

@@ -7,14 +7,19 @@ were live stay live.
 import re
 import shutil
 import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from alerts.prometheus import Prometheus
 from controlplane import checks
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.models.release import is_failing
+from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from controlplane.verify import Servers
 from models_registry.actor import Actor
 from models_registry.models import Change
@@ -138,6 +143,19 @@ def test_what_prometheus_will_not_load_is_switched_back(
     assert pair.runs(base) and pair.firing("Steady") is not None
 
 
+def test_a_prometheus_that_reads_other_files_is_not_taken_for_one_that_runs_the_release(
+    pair: Pair, base: Bundle, tmp_path: Path, prometheus_server: Callable[..., PrometheusServer]
+) -> None:
+    """It answers the reload with 200: only its own API tells."""
+    (tmp_path / "prometheus.yml").write_text("global: {evaluation_interval: 1s}")
+    stranger = Prometheus(prometheus_server(tmp_path / "prometheus.yml").url)
+    published = pair.publish(pair.bundle(other()), servers=Servers(stranger, pair.alertmanager))
+    assert published.outcome == Outcome.FAILED, "not the bundle's fault: it is tried again"
+    assert "has not loaded group Other:default" in published.reason
+    assert f"--config.file={pair.home}/current/prometheus/prometheus.yml" in published.reason
+    assert pair.files.current_hash() == base.hash
+
+
 def test_what_alertmanager_will_not_load_is_switched_back(
     pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +258,7 @@ def test_a_prometheus_that_dies_after_the_switch_finds_the_old_release(pair: Pai
 def test_a_missing_checker_names_its_debian_package(pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     published = pair.publish(pair.bundle(other()))
-    assert published.outcome == Outcome.REFUSED
+    assert published.outcome == Outcome.FAILED, "tried again by itself, once it is installed"
     assert "promtool is not installed" in published.reason and "apt-get install" in published.reason
     assert pair.files.current_hash() == base.hash
 
@@ -254,6 +272,28 @@ def test_a_release_names_who_made_its_changes(pair: Pair, base: Bundle) -> None:
     assert published.release is not None and published.release.author == "ana, zoë"
     following = pair.publish(pair.bundle(other("vector(4)")))
     assert following.release is not None and following.release.author == "plumbline"
+
+
+def test_what_failed_through_no_fault_of_the_bundle_is_tried_again_after_a_while(
+    pair: Pair, base: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = pair.bundle(other())
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "TOOL_SECONDS", 0.001)
+        first = pair.publish(wanted)
+    assert first.outcome == Outcome.FAILED and "was not done within" in first.reason
+    assert pair.publish(wanted).release == first.release, "not every 15 seconds"
+    Release.objects.update(finished_at=timezone.now() - timedelta(minutes=6))
+    assert pair.publish(wanted).outcome == Outcome.PUBLISHED
+
+
+def test_a_query_that_prometheus_is_too_busy_for_says_nothing_about_the_rule(pair: Pair, base: Bundle) -> None:
+    slow = " + ".join(["sum_over_time(vector(1)[2d:1s])"] * 400)
+    hasty = Servers(Prometheus(pair.prometheus_server.url, timeout=2), pair.alertmanager)
+    published = pair.publish(pair.bundle(other(slow)), servers=hasty)
+    assert published.outcome == Outcome.UNREACHABLE
+    assert "did not answer Other" in published.reason and "timed out" in published.reason
+    assert pair.files.current_hash() == base.hash
 
 
 def test_a_renderer_that_fails_is_a_failed_release(pair: Pair, base: Bundle) -> None:

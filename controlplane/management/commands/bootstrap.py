@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from controlplane.bundle import render_bundle
-from controlplane.checks import CheckRefused
+from controlplane.checks import CheckImpossible, CheckRefused
 from controlplane.first_release import write_first_release
 from controlplane.release_files import Busy, ReleaseFiles
 from controlplane.targets import sync_targets
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         files = ReleaseFiles.from_settings()
         try:
             release = write_first_release(files, render_bundle, self.stdout.write)
-        except (Busy, CheckRefused, OSError) as error:
+        except (Busy, CheckRefused, CheckImpossible, OSError) as error:
             raise CommandError(str(error)) from error
         sync_targets(timezone.now())
         if release is None:
