@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from alerts.admin import CustomAlertInline, PolicyInline
 from drift.admin import DriftCheckInline
 from drift.edits import delete_check, save_check
 from drift.models import DriftCheck
@@ -39,7 +40,7 @@ admin.site.unregister(MLModel)
 class ComposedModelAdmin(MLModelAdmin):
     """The model's page with what the other rooms keep of it."""
 
-    inlines = [*MLModelAdmin.inlines, DriftCheckInline]
+    inlines = [*MLModelAdmin.inlines, DriftCheckInline, PolicyInline, CustomAlertInline]
 
     def save_row(self, obj: MLModel, formsets: Iterable[BaseModelFormSet], actor: Actor) -> None:
         """Each room's rows through that room's functions, in the page's one transaction."""

@@ -16,6 +16,9 @@ LISTS = {
     "annotations": "api-annotation-list",
     "releases": "api-release-list",
     "incidents": "api-incident-list",
+    "alert-catalogue": "api-alert-catalogue",
+    "alert-policies": "api-alert-policy-list",
+    "custom-alerts": "api-custom-alert-list",
     "schema": "api-schema",
     "docs": "api-docs",
 }

@@ -1,0 +1,6 @@
+"""The room in the admin, one file per thing; Django looks for this module."""
+
+from alerts.admin.custom import CustomAlertAdmin, CustomAlertInline
+from alerts.admin.policies import PolicyAdmin, PolicyInline
+
+__all__ = ["CustomAlertAdmin", "CustomAlertInline", "PolicyAdmin", "PolicyInline"]
