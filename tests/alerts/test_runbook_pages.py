@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -25,6 +24,7 @@ from models_registry.actor import Actor
 from models_registry.models import Change, MLModel
 from tests.alerts.watched_model import SHIFTED, fill_store
 from tests.fixtures.registry import Registry, make_feature
+from tests.page_text import text_of
 
 ALERT = "MLInferenceHighErrorRate"
 NASTY = '<script>alert(1)</script>"}\\ or vector(1) {{ x }}'
@@ -86,12 +86,6 @@ def open_incident(alert: str = ALERT, **labels: str) -> Incident:
     )
 
 
-def words(html: str) -> str:
-    """The page's text, its white space folded."""
-    visible = re.sub(r"(?s)<(script|style|title|desc).*?</\1>|<[^>]+>", " ", html)
-    return re.sub(r"\s+", " ", unescape(visible)).strip()
-
-
 def get(client: Client, address: str, status: int = 200) -> str:
     response = client.get(address)
     assert response.status_code == status
@@ -102,9 +96,9 @@ def get(client: Client, address: str, status: int = 200) -> str:
 class TestLiveNumbers:
     ADDRESS = f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2"
 
-    def test_the_incident_questions_are_answered_in_words(self, viewer: Client) -> None:
+    def test_the_incident_questions_are_answered_in_text_of(self, viewer: Client) -> None:
         open_incident()
-        text = words(get(viewer, self.ADDRESS))
+        text = text_of(get(viewer, self.ADDRESS))
         assert "Is it one version only? Yes: v2, the canary v2 has 20 % errors, p95 708 ms; v1 has 0.1 % errors" in text
         assert "predict_batch of v2: 100 % errors" in text
         assert (
@@ -113,12 +107,12 @@ class TestLiveNumbers:
         assert "Perhaps: see what changed fraud v2: canary 10%, by owner, 3 min before it began." in text
 
     def test_versions_show_their_desired_applied_and_observed_share(self, viewer: Client) -> None:
-        text = words(get(viewer, self.ADDRESS))
+        text = text_of(get(viewer, self.ADDRESS))
         assert re.search(r"v1 live 90 % 90 % 90 % 18\S*/s 0\.1 % 85\.7 ms 0\.5 1", text)
         assert re.search(r"v2 canary 10 % 10 % 10 % 2\S*/s 20 % 708 ms 0\.5 1", text)
 
     def test_features_in_drift_and_gone_missing_are_marked(self, viewer: Client) -> None:
-        text = words(get(viewer, self.ADDRESS))
+        text = text_of(get(viewer, self.ADDRESS))
         assert "country critical drifts v2 payments 0.31 0.2 0.4 %" in text
         assert "amount gone missing v2 payments 0.05 0.2 12 %" in text
 
@@ -133,10 +127,10 @@ class TestLiveNumbers:
         html = get(viewer, "/runbooks/MLDriftCriticalFeatureDetected/?model_name=fraud&feature_name=country")
         assert 'id="chart-drift"' in html
         assert 'id="chart-errors"' not in html
-        assert "Did the scores move? No, by less than 0.2 v1 has median 0.5, 0.48 in its baseline" in words(html)
+        assert "Did the scores move? No, by less than 0.2 v1 has median 0.5, 0.48 in its baseline" in text_of(html)
 
     def test_the_part_that_refreshes_itself_has_the_same_numbers(self, viewer: Client) -> None:
-        text = words(get(viewer, f"/runbooks/{ALERT}/live/?model_name=fraud&model_version=v2"))
+        text = text_of(get(viewer, f"/runbooks/{ALERT}/live/?model_name=fraud&model_version=v2"))
         assert "Yes: v2, the canary" in text
         assert "<html" not in text
 
@@ -147,7 +141,7 @@ class TestLiveNumbers:
         other = MLModel.objects.get(name="fraud")
         other.pk, other.name = None, "fraud-2"
         other.save()
-        text = words(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud-2"))
+        text = text_of(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud-2"))
         assert "No version got a request" in text
         assert "708 ms" not in text
 
@@ -156,7 +150,7 @@ class TestLiveNumbers:
 class TestPrometheusThatCannotBeReached:
     def test_the_page_says_so_and_shows_no_numbers(self, viewer: Client) -> None:
         html = get(viewer, f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2")
-        text = words(html)
+        text = text_of(html)
         assert "Prometheus can't be reached" in text
         assert "its numbers are unknown" in text
         assert "<svg viewBox" not in html
@@ -164,7 +158,7 @@ class TestPrometheusThatCannotBeReached:
         assert text.count("Unknown Prometheus didn't answer this.") == 4
 
     def test_what_the_registry_knows_is_still_there(self, viewer: Client) -> None:
-        text = words(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2"))
+        text = text_of(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2"))
         assert "fraud v2: canary 10%" in text
         assert "Empties canary v2 (10 %); v1 answers all." in text
 
@@ -176,7 +170,7 @@ class TestPrometheusThatCannotBeReached:
     def test_the_page_is_there_in_seconds(self, viewer: Client, settings: Settings, blackhole: str) -> None:
         settings.PROMETHEUS_URL = blackhole
         started = time.monotonic()
-        text = words(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud"))
+        text = text_of(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud"))
         assert time.monotonic() - started < 8
         assert "Prometheus can't be reached" in text
 
@@ -254,12 +248,12 @@ class TestLiveQueries:
     def test_a_custom_alerts_runbook_runs_its_queries(self, viewer: Client, registry: Registry) -> None:
         custom(registry.model, "## Diagnosis\n\n```promql\nml_model_info{model_name={{model_name}}}\n```\n")
         get(viewer, "/runbooks/TooManyFrauds/?model_name=fraud")
-        text = words(get(viewer, "/runbooks/TooManyFrauds/queries/?model_name=fraud"))
+        text = text_of(get(viewer, "/runbooks/TooManyFrauds/queries/?model_name=fraud"))
         assert "model_version=v1 1" in text
 
     def test_a_query_that_prometheus_refuses_says_why(self, viewer: Client, registry: Registry) -> None:
         custom(registry.model, "## Diagnosis\n\n```promql\nrate(up)\n```\n")
-        assert "Prometheus refused it" in words(get(viewer, "/runbooks/TooManyFrauds/queries/?model_name=fraud"))
+        assert "Prometheus refused it" in text_of(get(viewer, "/runbooks/TooManyFrauds/queries/?model_name=fraud"))
 
 
 def custom(model: MLModel, runbook: str) -> CustomAlert:
@@ -290,15 +284,15 @@ class TestOtherAddresses:
         assert response["Location"] == f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2#mitigation"
 
     def test_without_a_model_the_page_asks_which(self, viewer: Client) -> None:
-        assert "About which model? fraud" in words(get(viewer, f"/runbooks/{ALERT}/"))
+        assert "About which model? fraud" in text_of(get(viewer, f"/runbooks/{ALERT}/"))
 
     def test_an_alert_about_plumbline_itself_asks_for_no_model(self, viewer: Client) -> None:
-        text = words(get(viewer, "/runbooks/PlumblineDown/?model_name=fraud"))
+        text = text_of(get(viewer, "/runbooks/PlumblineDown/?model_name=fraud"))
         assert "About which model?" not in text
         assert "Roll back" not in text
 
     def test_the_list_has_every_alert(self, viewer: Client) -> None:
-        text = words(get(viewer, "/runbooks/"))
+        text = text_of(get(viewer, "/runbooks/"))
         assert ALERT in text
         assert "PlumblineDown" in text
 
