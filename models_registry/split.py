@@ -95,6 +95,31 @@ def shadow(split: Split, shadows: frozenset[str]) -> Split:
     return replace(split, shadows=shadows)
 
 
+def settle(before: Split, wanted: Split) -> Split:
+    """`wanted`, checked; its previous live version, where it names none, is the one that was live before."""
+    _check_percent(wanted.canary_percent)
+    if wanted.live is None:
+        raise TrafficError("No live version is named: state which version answers requests.")
+    if wanted.canary == wanted.live:
+        raise TrafficError(f"{wanted.canary} can't be live and canary at once: name two versions.")
+    if wanted.canary is None and wanted.canary_percent:
+        raise TrafficError("There is a canary's share but no canary: name it, or leave the share out.")
+    shadow(wanted, wanted.shadows)
+    if wanted.previous_live is not None:
+        return wanted
+    return replace(wanted, previous_live=before.previous_live if before.live in (wanted.live, None) else before.live)
+
+
+def told(split: Split) -> str:
+    """A split in words."""
+    if split.live is None:
+        return "nobody answers"
+    live = f"{split.live} live {100 - split.canary_percent} %"
+    canary = f", {split.canary} canary {split.canary_percent} %" if split.canary else ""
+    shadows = f", shadows {', '.join(sorted(split.shadows))}" if split.shadows else ""
+    return live + canary + shadows
+
+
 def _check_percent(percent: int) -> None:
     if isinstance(percent, bool) or not isinstance(percent, int) or not 0 <= percent <= 100:
         raise TrafficError(f"A share is a whole percent from 0 to 100, not {percent!r}.")

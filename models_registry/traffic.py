@@ -17,7 +17,17 @@ from models_registry.split import Split, TrafficError
 
 RETRIES = 5
 
-__all__ = ["TrafficError", "deploy", "promote", "read_split", "roll_back", "set_shadows", "shift_traffic", "withdraw"]
+__all__ = [
+    "TrafficError",
+    "deploy",
+    "promote",
+    "read_split",
+    "roll_back",
+    "set_shadows",
+    "set_split",
+    "shift_traffic",
+    "withdraw",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,24 @@ def set_shadows(model: MLModel, versions: set[str], *, actor: Actor, reason: str
             lambda before: split.shadow(before, frozenset(versions)),
             lambda _, after: f"{model.name}: shadows {', '.join(sorted(after.shadows)) or 'none'}",
             lambda _before, _after: None,
+        ),
+        actor,
+        reason,
+    )
+
+
+def set_split(model: MLModel, wanted: Split, *, actor: Actor, reason: str = "") -> Change | None:
+    """Let exactly `wanted` hold, as a registry file states it. None: it holds already.
+
+    Where `wanted` names no previous live version, it is the one that was live before.
+    """
+    return _change(
+        model,
+        _Move(
+            Change.Kind.TRAFFIC,
+            lambda before: split.settle(before, wanted),
+            lambda _, after: f"{model.name}: {split.told(after)}",
+            lambda before, after: after.canary if after.canary != before.canary else after.live,
         ),
         actor,
         reason,

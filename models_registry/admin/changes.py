@@ -1,15 +1,12 @@
 """Changes and serving replicas, to read."""
 
-import difflib
-from typing import Any
-
-import yaml
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from models_registry.admin.base import ReadableAdmin
+from models_registry.document_diff import document_diff
 from models_registry.models import Change, Replica
 
 COLOURS = {
@@ -21,14 +18,6 @@ COLOURS = {
     "threshold": "info",
     "registry": "default",
 }
-
-
-def document_diff(before: Any, after: Any) -> str:
-    """Both documents as YAML, compared line by line."""
-    old, new = (
-        yaml.safe_dump(d, sort_keys=False, allow_unicode=True).splitlines() if d else [] for d in (before, after)
-    )
-    return "\n".join(difflib.unified_diff(old, new, "before", "after", lineterm=""))
 
 
 @admin.register(Change)

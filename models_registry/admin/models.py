@@ -26,7 +26,7 @@ from models_registry.edits import save_model, save_version
 from models_registry.models import Feature, MLModel, ModelVersion
 from models_registry.permissions import may_edit_model
 from models_registry.removal import delete_model
-from models_registry.split import Split
+from models_registry.split import Split, told
 from models_registry.traffic import read_split
 
 LINK = '<a class="underline" href="{}">{}</a>'
@@ -151,13 +151,3 @@ def in_order(formset: BaseModelFormSet) -> list[Feature]:
     """The features by the positions that were dragged; new ones that were not are last."""
     rows: list[Feature] = kept_rows(formset)
     return sorted(rows, key=lambda row: row.position)
-
-
-def told(split: Split) -> str:
-    """A split in words."""
-    if split.live is None:
-        return "nobody answers"
-    live = f"{split.live} live {100 - split.canary_percent} %"
-    canary = f", {split.canary} canary {split.canary_percent} %" if split.canary else ""
-    shadows = f", shadows {', '.join(sorted(split.shadows))}" if split.shadows else ""
-    return live + canary + shadows

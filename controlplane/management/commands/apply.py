@@ -1,0 +1,41 @@
+"""`manage.py apply FILE...`: bring the registry to what the files state, all or nothing."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from controlplane.registry_file import apply_files
+from models_registry.actor import Actor
+from models_registry.document_diff import document_diff
+
+
+class Command(BaseCommand):
+    help = (
+        "Applies registry files (YAML, as `export` writes them): all or nothing, repeatable. A document states all of "
+        "its thing: a field that is left out gets its default. A list that is left out (features, receivers, "
+        "members, ...) stays as it is, and so does traffic. Nothing is deleted but features, receivers and members "
+        "that a stated list leaves out."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument("--dry-run", action="store_true", help="only print what would change")
+        parser.add_argument("--author", default="", help="who is told as the author; default: the system's user")
+
+    def handle(self, *args: Any, files: list[Path], dry_run: bool, author: str, **options: Any) -> None:
+        """Prints each change with its difference; with problems, prints those and fails."""
+        outcome = apply_files(files, actor=Actor(author or f"{getpass.getuser()} (apply)"), dry_run=dry_run)
+        if outcome.problems:
+            told = "\n".join(map(str, outcome.problems))
+            raise CommandError(f"{told}\nNothing was changed.")
+        for change in outcome.changes:
+            self.stdout.write(change.summary)
+            difference = document_diff(change.before, change.after).splitlines()[2:]
+            self.stdout.write("".join(f"    {line}\n" for line in difference), ending="")
+        count = len(outcome.changes)
+        if not count:
+            self.stdout.write("No changes.")
+        else:
+            self.stdout.write(f"{count} change{'s' if count > 1 else ''}{' would be made' if dry_run else ' made'}.")
