@@ -5,8 +5,11 @@ same, and what is unknown is left out rather than told as zero.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,6 +19,7 @@ from alerts.models import Incident
 from controlplane.http_metrics import http_registry
 from controlplane.models import LoopState, Peer, Release
 from controlplane.models.release import is_failing
+from controlplane.reachability import queue_length
 from dashboards.annotations import pending_count
 from models_registry.fleet import load_fleet
 from telemetry import names
@@ -23,6 +27,8 @@ from telemetry import names
 PEER_REACHABLE = "plumbline_peer_reachable"
 STEP_SECONDS = "plumbline_reconcile_step_seconds"
 STEP_FAILED = "plumbline_reconcile_step_failed"
+QUEUE_LENGTH = "plumbline_celery_queue_length"
+MISSED_RUNS = 4
 
 
 class ControlPlaneCollector(Collector):
@@ -32,6 +38,7 @@ class ControlPlaneCollector(Collector):
         yield from _models()
         yield from _releases()
         yield from _loop()
+        yield from _peers()
         yield from _waiting()
 
     def describe(self) -> list[Metric]:
@@ -95,10 +102,20 @@ def _loop() -> Iterator[Metric]:
             seconds.add_metric([name], step["seconds"])
             failed.add_metric([name], int(not step["ok"]))
         yield from (seconds, failed)
+
+
+def _peers() -> Iterator[Metric]:
     reachable = GaugeMetricFamily(PEER_REACHABLE, "Whether the peer answered when last tried.", labels=["peer"])
-    for name, answered in Peer.objects.values_list("name", "reachable"):
-        reachable.add_metric([name], int(answered))
+    # Who was tried long ago, since the loop stands still, is left out; Redis, without which it does, is tried now.
+    recent = timezone.now() - timedelta(seconds=max(MISSED_RUNS * settings.RECONCILE_INTERVAL_SECONDS, 120))
+    for name, answered in Peer.objects.filter(checked_at__gte=recent).values_list("name", "reachable"):
+        if name != Peer.Name.REDIS:
+            reachable.add_metric([name], int(answered))
+    length = queue_length()
+    reachable.add_metric([str(Peer.Name.REDIS)], int(length is not None))
     yield reachable
+    if length is not None:
+        yield GaugeMetricFamily(QUEUE_LENGTH, "Tasks that wait for a worker.", value=length)
 
 
 def _waiting() -> Iterator[Metric]:

@@ -1,8 +1,8 @@
 """Probation: a loaded release is good once each changed group has been evaluated, and no rule of it erred.
 
-Tried on Prometheus 2.42: a reload answers 200 before anything was evaluated. A changed group starts with the health of
-all its rules `unknown` (its own lastEvaluation is carried over, so it proves nothing); the first evaluation comes
-within one interval, and makes each rule `ok` or `err`. An unchanged group goes on as it was, health included.
+Tried on Prometheus 2.42 and 2.53: a reload answers 200 before anything was evaluated. A changed group starts with the
+health of all its rules `unknown` (its own lastEvaluation is carried over, so it proves nothing); the first evaluation
+comes within one interval, and makes each rule `ok` or `err`. An unchanged group goes on as it was, health included.
 """
 
 import time

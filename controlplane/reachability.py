@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from alerts.alertmanager import Alertmanager
 from alerts.http import HttpClient, Refused, Unreachable, without_password
@@ -63,3 +63,15 @@ def _redis_answers() -> str:
     except (OperationalError, OSError) as error:
         return f"{without_password(settings.REDIS_URL)} can't be reached: {error}"
     return ""
+
+
+def queue_length() -> int | None:
+    """How many tasks wait for a worker; None where Redis doesn't answer."""
+    try:
+        with app.connection_for_write(transport_options={"socket_timeout": PROBE_SECONDS}) as connection:
+            name = app.conf.task_default_queue
+            return int(connection.default_channel.queue_declare(queue=name, passive=True).message_count)
+    except ChannelError:
+        return 0  # an empty queue does not exist in Redis
+    except (OperationalError, OSError):
+        return None

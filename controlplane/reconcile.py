@@ -32,6 +32,8 @@ from models_registry.heartbeats import forget_lost
 LOG = logging.getLogger(__name__)
 MESSAGE_CHARACTERS = 1000
 RUNS_IN_A_ROW = 3
+# A task that goes on for too long is ended by Celery in the middle of whatever it does.
+PATIENCE_SECONDS = 60.0
 
 
 class NotDone(Exception):
@@ -79,7 +81,10 @@ def run_alone(wanted_at: datetime) -> Outcome | None:
     settings.PLUMBLINE_HOME.mkdir(parents=True, exist_ok=True)
     again = settings.PLUMBLINE_HOME / "reconcile.again"
     outcome: Outcome | None = None
+    started = time.monotonic()
     for _ in range(RUNS_IN_A_ROW):
+        if time.monotonic() - started > PATIENCE_SECONDS:
+            break  # the wish stays where it is: the next tick finds it
         with _lock() as free:
             if free:
                 if not again.exists() and LoopState.objects.filter(started_at__gt=wanted_at).exists():

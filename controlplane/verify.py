@@ -1,9 +1,10 @@
 """Whether the servers run a bundle, by what their own APIs say: compared by meaning, since they rewrite what they load.
 
-Tried on Prometheus 2.42: the rules API gives expressions in Prometheus' own spelling, durations in seconds, files as
-the configuration names them; /api/v1/status/config gives the configuration with defaults filled in, durations respelt
-(60s is 1m), paths joined to the folder of the file, false and empty values left out and secrets blotted out.
-Alertmanager 0.25 shows a rewritten text as well, but its metric alertmanager_config_hash is made of the file's bytes.
+Tried on Prometheus 2.42 and 2.53: the rules API gives expressions in Prometheus' own spelling, durations in seconds,
+files as the configuration names them; /api/v1/status/config gives the configuration with defaults filled in, durations
+respelt (60s is 1m), paths joined to the folder of the file, false and empty values left out, secrets blotted out.
+Alertmanager (0.25 and 0.28) shows a rewritten text as well, but its metric alertmanager_config_hash is made of the
+bytes of the file.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,5 @@
 """A home with a release, and a Prometheus and an Alertmanager that run it."""
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,11 @@ from controlplane.release_files import ReleaseFiles
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from controlplane.verify import Servers
+from tests.controlplane.addresses import free_address
+from tests.controlplane.brokers import broker, hanging_broker, lost_broker
 from tests.controlplane.bundles import bundle
+
+__all__ = ["broker", "hanging_broker", "lost_broker"]
 
 
 @dataclass
@@ -105,10 +108,3 @@ def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
-
-
-def free_address() -> str:
-    """host:port where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"

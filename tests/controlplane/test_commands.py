@@ -19,8 +19,9 @@ from controlplane.release_files import ReleaseFiles
 from controlplane.stack.alertmanager import Alertmanager
 from controlplane.stack.prometheus import Prometheus
 from controlplane.verify import Servers
+from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import OTHER, alert, bundle, rule_group
-from tests.controlplane.conftest import Pair, free_address
+from tests.controlplane.conftest import Pair
 from tests.fixtures.registry import make_model
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.fixtures import Settings
 
 from alerts.models import Incident
+from controlplane import wake
 from controlplane.models import LoopState, Peer, Release
+from controlplane.stack.redis import Redis
 from models_registry.models import ReplicaStarts
 from tests.fixtures.registry import make_model
 
@@ -89,10 +91,26 @@ def test_the_running_release_and_the_loops_last_run_are_told(client: Client) -> 
     assert of(samples, "plumbline_reconcile_step_seconds") == {("publish",): 1.5}
 
 
-def test_who_cant_be_reached_is_told(client: Client) -> None:
-    for name, reachable in (("prometheus", True), ("alertmanager", False)):
-        Peer.objects.create(name=name, reachable=reachable, since=NOON, checked_at=NOON)
-    assert of(scrape(client), "plumbline_peer_reachable") == {("prometheus",): 1, ("alertmanager",): 0}
+def test_who_cant_be_reached_is_told(client: Client, lost_broker: None) -> None:
+    """Invariant 10. Redis is tried at the scrape: while it is down, the loop that would note it stands still."""
+    for name, reachable in (("prometheus", True), ("alertmanager", False), ("redis", True)):
+        Peer.objects.create(name=name, reachable=reachable, since=NOON, checked_at=timezone.now())
+    samples = scrape(client)
+    assert of(samples, "plumbline_peer_reachable") == {("prometheus",): 1, ("alertmanager",): 0, ("redis",): 0}
+    assert of(samples, "plumbline_celery_queue_length") == {}
+
+
+def test_waiting_tasks_are_counted(client: Client, broker: Redis) -> None:
+    samples = scrape(client)
+    assert of(samples, "plumbline_peer_reachable") == {("redis",): 1}
+    assert of(samples, "plumbline_celery_queue_length") == {(): 0}
+    wake.wake()
+    assert of(scrape(client), "plumbline_celery_queue_length") == {(): 1}
+
+
+def test_who_was_not_tried_for_long_is_not_told_to_be_reachable(client: Client) -> None:
+    Peer.objects.create(name="prometheus", reachable=True, since=NOON, checked_at=timezone.now() - timedelta(hours=1))
+    assert ("prometheus",) not in of(scrape(client), "plumbline_peer_reachable")
 
 
 def test_open_incidents_and_waiting_annotations_are_counted(client: Client, settings: Settings) -> None:

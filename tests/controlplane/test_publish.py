@@ -23,8 +23,9 @@ from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from controlplane.verify import Servers
 from models_registry.actor import Actor
 from models_registry.models import Change
+from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import MANY_TO_MANY, OTHER, STEADY, TWO, alert, rule_group, rule_test
-from tests.controlplane.conftest import Pair, free_address, wait_until
+from tests.controlplane.conftest import Pair, wait_until
 
 pytestmark = pytest.mark.django_db
 

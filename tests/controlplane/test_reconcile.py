@@ -1,13 +1,10 @@
 """The loop: each step closes one difference and stands alone; what can't be reached is said; no wish is lost."""
 
-import socket
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from celery import Celery
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -16,7 +13,6 @@ from redis import Redis as RedisClient
 
 from controlplane import reconcile, wake
 from controlplane.bundle import Bundle, render_bundle
-from controlplane.celery import app
 from controlplane.models import LoopState, Peer, Release
 from controlplane.reconcile import Outcome, run_alone, run_once
 from controlplane.stack.redis import Redis
@@ -24,44 +20,11 @@ from controlplane.tasks import reconcile as reconcile_task
 from models_registry.actor import SYSTEM
 from models_registry.models import Replica
 from models_registry.traffic import shift_traffic
-from tests.controlplane.conftest import Pair, free_address, wait_until
+from tests.controlplane.addresses import free_address
+from tests.controlplane.conftest import Pair, wait_until
 from tests.fixtures.registry import make_model
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def broker(redis_server: Redis) -> Iterator[Redis]:
-    """The Celery app talks to a Redis of the tests."""
-    yield from _with_broker(app, redis_server.url, redis_server)
-    with RedisClient.from_url(redis_server.client_url) as client:
-        client.flushall()
-
-
-@pytest.fixture
-def lost_broker() -> Iterator[str]:
-    """The Celery app talks to an address where nobody listens."""
-    yield from _with_broker(app, f"redis://{free_address()}/0", "")
-
-
-@pytest.fixture
-def hanging_broker() -> Iterator[str]:
-    """The Celery app talks to something that takes connections and never answers."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        yield from _with_broker(app, f"redis://127.0.0.1:{silent.getsockname()[1]}/0", "")
-
-
-def _with_broker(celery: Celery, url: str, value: object) -> Iterator[object]:
-    before = celery.conf.broker_url
-    celery.conf.broker_url = url
-    celery._after_fork()  # forgets the pooled connections
-    wake._Broker.failed_at = None
-    yield value
-    celery.conf.broker_url = before
-    celery._after_fork()
-    wake._Broker.failed_at = None
 
 
 @pytest.fixture
@@ -153,7 +116,7 @@ def test_a_step_that_breaks_does_not_keep_the_others_from_running(
 
 
 def test_what_cant_be_reached_is_said_with_its_reason_and_since_when(
-    pair: Pair, base: Bundle, quick: None, lost_broker: str, settings: Settings
+    pair: Pair, base: Bundle, quick: None, lost_broker: None, settings: Settings
 ) -> None:
     """Invariant 10."""
     settings.PROMETHEUS_URL = f"http://user:secret@{free_address()}"
@@ -240,13 +203,13 @@ def test_a_commit_wakes_the_loop_and_a_rolled_back_transaction_does_not(
     assert queued(broker) == 1
 
 
-def test_a_broker_that_is_down_does_not_fail_an_edit(lost_broker: str) -> None:
+def test_a_broker_that_is_down_does_not_fail_an_edit(lost_broker: None) -> None:
     wake.wake()
     redis = Peer.objects.get(name="redis")
     assert not redis.reachable and "nudge" in redis.message
 
 
-def test_a_broker_that_hangs_costs_a_bulk_edit_one_short_wait(hanging_broker: str) -> None:
+def test_a_broker_that_hangs_costs_a_bulk_edit_one_short_wait(hanging_broker: None) -> None:
     started = time.monotonic()
     for _ in range(200):
         wake.wake()
