@@ -10,10 +10,14 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from alerts.admin import CustomAlertInline, PolicyInline
+from alerts.models import Runbook
+from controlplane import runbook_inline
+from controlplane.runbook_inline import RunbookInline
 from drift.admin import DriftCheckInline
 from drift.edits import delete_check, save_check
 from drift.models import DriftCheck
@@ -30,7 +34,10 @@ class RoomEdits:
     delete: Callable[..., Any]
 
 
-ROOMS: dict[type[Model], RoomEdits] = {DriftCheck: RoomEdits(save_check, delete_check)}
+ROOMS: dict[type[Model], RoomEdits] = {
+    DriftCheck: RoomEdits(save_check, delete_check),
+    Runbook: RoomEdits(runbook_inline.save_row, runbook_inline.delete_row),
+}
 
 # The registry can't know the other rooms; its page is replaced by one that does.
 admin.site.unregister(MLModel)
@@ -40,7 +47,15 @@ admin.site.unregister(MLModel)
 class ComposedModelAdmin(MLModelAdmin):
     """The model's page with what the other rooms keep of it."""
 
-    inlines = [*MLModelAdmin.inlines, DriftCheckInline, PolicyInline, CustomAlertInline]
+    inlines = [*MLModelAdmin.inlines, DriftCheckInline, PolicyInline, CustomAlertInline, RunbookInline]
+
+    def links(self, model: MLModel) -> list[tuple[str, str]]:
+        """Where the other rooms' things are added, too."""
+        return [
+            *super().links(model),
+            (f"{reverse('admin:alerts_alertpolicy_add')}?model={model.name}", "Add an alert policy"),
+            (f"{reverse('admin:alerts_customalert_add')}?model={model.name}", "Add an alert of its own"),
+        ]
 
     def save_row(self, obj: MLModel, formsets: Iterable[BaseModelFormSet], actor: Actor) -> None:
         """Each room's rows through that room's functions, in the page's one transaction."""

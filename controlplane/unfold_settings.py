@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -12,6 +13,10 @@ def _item(title: str, icon: str, link: Any) -> dict[str, Any]:
 
 def _list(title: str, icon: str, model: str) -> dict[str, Any]:
     return _item(title, icon, reverse_lazy(f"admin:{model}_changelist"))
+
+
+def _favicon(request: HttpRequest) -> str:
+    return static("plumbline/favicon.svg")
 
 
 def _on_fleet(request: HttpRequest) -> bool:
@@ -24,6 +29,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "ML models under watch",
     "SITE_SYMBOL": "straighten",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_VIEW_ON_SITE": False,
     # The admin's own log knows only what was done in the admin; the Changes know all.
     "SHOW_HISTORY": False,
@@ -59,6 +65,9 @@ UNFOLD: dict[str, Any] = {
                     _list("Features", "data_object", "models_registry_feature"),
                     _list("Baselines", "analytics", "models_registry_baseline"),
                     _list("Pipeline releases", "conveyor_belt", "models_registry_pipelinerelease"),
+                    _list("Alert policies", "tune", "alerts_alertpolicy"),
+                    _list("Custom alerts", "add_alert", "alerts_customalert"),
+                    _list("Drift checks", "monitoring", "drift_driftcheck"),
                     _list("Teams", "groups", "models_registry_team"),
                     _list("Replicas", "dns", "models_registry_replica"),
                 ],

@@ -119,17 +119,17 @@ class MLModelAdmin(RegistryAdmin):
     @display(description="")
     def ways(self, model: MLModel) -> SafeString:
         """Where traffic is shifted, and where more is added."""
-        add = {
-            kind: reverse(f"admin:models_registry_{kind}_add")
-            for kind in ("modelversion", "baseline", "pipelinerelease")
-        }
-        links = [
-            (f"/models/{model.name}/", "Shift traffic"),
-            (f"{add['modelversion']}?model={model.name}", "Add a version"),
-            (f"{add['baseline']}?model={model.name}", "Add a baseline"),
-            (f"{add['pipelinerelease']}?model={model.name}", "Add a pipeline release"),
-        ]
+        links = self.links(model)
         return format_html(" · ".join([LINK] * len(links)), *(part for link in links for part in link))
+
+    def links(self, model: MLModel) -> list[tuple[str, str]]:
+        """(address, text) of what stands beside the traffic."""
+        kinds = {"modelversion": "version", "baseline": "baseline", "pipelinerelease": "pipeline release"}
+        added = [
+            (f"{reverse(f'admin:models_registry_{kind}_add')}?model={model.name}", f"Add a {told}")
+            for kind, told in kinds.items()
+        ]
+        return [(f"/models/{model.name}/", "Shift traffic"), *added]
 
     def may_edit(self, user: Any, obj: MLModel) -> bool:
         return may_edit_model(user, obj)

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from alerts.runbook_editing import save_runbook
 from models_registry import traffic
 from models_registry.actor import SYSTEM
 from models_registry.models import Baseline, Change, Feature, MLModel, ModelVersion, PipelineRelease, Replica, Team
@@ -420,3 +421,55 @@ def test_pipeline_releases_are_changes_of_the_pipeline(web: Client, registry: Re
     assert answer.status_code == 302, errors_of(answer)
     assert PipelineRelease.objects.get().release == "features-7"
     assert Change.objects.first().kind == "pipeline"
+
+
+# --- What the other rooms keep of a model -----------------------------------------------------------------------
+
+RUNBOOK = "## Meaning\n\nm\n\n## Impact\n\ni\n\n## Diagnosis\n\nd\n\n## Mitigation\n\nm\n"
+
+
+def runbook_row(team: Team, body: str = RUNBOOK) -> dict[str, object]:
+    fields = {"alert": "MLServingDown", "owner_team": team.pk, "body": body}
+    return {"runbooks-TOTAL_FORMS": "1", **{f"runbooks-0-{name}": value for name, value in fields.items()}}
+
+
+def test_a_model_is_registered_with_a_runbook_and_a_drift_check(web: Client, registry: Registry):
+    check = {"drift_check-TOTAL_FORMS": "1", **{f"drift_check-0-{k}": v for k, v in drift_fields(web).items()}}
+    check["drift_check-0-interval_seconds"] = "120"
+    form = model_form(registry.team, **runbook_row(registry.team), **check)
+    answer = web.post(f"{ADMIN}/mlmodel/add/", form)
+    assert answer.status_code == 302, errors_of(answer)
+    model = MLModel.objects.get(name="churn")
+    assert model.runbooks.get().body == RUNBOOK
+    assert model.drift_check.interval_seconds == 120
+    assert {c.object_type for c in Change.objects.filter(model=model)} >= {"runbook", "drift check"}
+
+
+def drift_fields(web: Client) -> dict[str, object]:
+    """The drift check's empty form, filled in as the page fills it in."""
+    inlines = web.get(f"{ADMIN}/mlmodel/add/").context["inline_admin_formsets"]
+    form = next(i.formset.empty_form for i in inlines if i.formset.prefix == "drift_check")
+    values = {bound.name: bound.value() for bound in form}
+    return {name: "{}" if value == {} else value for name, value in values.items() if value not in (None, False)}
+
+
+def test_a_runbook_without_a_section_is_refused_at_the_field(web: Client, registry: Registry):
+    form = model_form(registry.team, **runbook_row(registry.team, body="## Meaning\n\nm"))
+    assert list(errors_of(web.post(f"{ADMIN}/mlmodel/add/", form))) == ["body"]
+    assert not MLModel.objects.filter(name="churn").exists()
+
+
+def test_a_runbook_is_dropped_on_the_models_page(web: Client, registry: Registry):
+    save_runbook("MLServingDown", registry.model, body=RUNBOOK, owner_team=registry.team, review_by=None, actor=SYSTEM)
+    address = f"{ADMIN}/mlmodel/{registry.model.pk}/change/"
+    answer = web.post(address, posted(web, address, **{"runbooks-0-DELETE": "on"}))
+    assert answer.status_code == 302, errors_of(answer)
+    assert not registry.model.runbooks.exists()
+    assert "dropped" in Change.objects.first().summary
+
+
+def test_the_models_page_leads_to_its_alerts(web: Client, registry: Registry):
+    page = web.get(f"{ADMIN}/mlmodel/{registry.model.pk}/change/").content.decode()
+    for address in ("/admin/alerts/alertpolicy/add/?model=fraud", "/admin/alerts/customalert/add/?model=fraud"):
+        assert f'href="{address}"' in page
+        assert web.get(address).status_code == 200
