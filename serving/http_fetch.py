@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 import requests
+import urllib3
 
 CONNECT_SECONDS = 2.0
 _CHUNK = 64 * 1024
@@ -39,14 +40,15 @@ def _remedy(status: int) -> str:
 def _pieces(response: requests.Response, url: str, deadline: float, max_bytes: int) -> Iterator[bytes]:
     received = 0
     try:
-        for piece in response.iter_content(_CHUNK):
+        # Not iter_content: it waits until a whole chunk has come, however long that takes.
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
             received += len(piece)
             if received > max_bytes:
                 raise FetchError(f"{url} sent more than {max_bytes} bytes.")
             if time.monotonic() > deadline:
                 raise FetchError(f"{url} took too long: {received} bytes had come when time was up.")
             yield piece
-    except requests.RequestException as error:
+    except (urllib3.exceptions.HTTPError, OSError) as error:
         raise FetchError(f"{url} broke off after {received} bytes: {type(error).__name__}.") from error
     finally:
         response.close()
