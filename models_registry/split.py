@@ -39,7 +39,9 @@ def deploy(split: Split, version: str, percent: int) -> Split:
             return replace(split, canary=None, canary_percent=0, shadows=shadows)
         raise TrafficError(f"{version} is live already: a canary is another version.")
     if split.live is None:
-        return replace(split, live=version, shadows=shadows)
+        # After a withdrawal the version itself can be the one that was live before.
+        previous = None if split.previous_live == version else split.previous_live
+        return replace(split, live=version, previous_live=previous, shadows=shadows)
     if percent == 100:
         return replace(split, live=version, canary=None, canary_percent=0, previous_live=split.live, shadows=shadows)
     return replace(split, canary=version, canary_percent=percent, shadows=shadows)
@@ -105,9 +107,8 @@ def settle(before: Split, wanted: Split) -> Split:
     if wanted.canary is None and wanted.canary_percent:
         raise TrafficError("There is a canary's share but no canary: name it, or leave the share out.")
     shadow(wanted, wanted.shadows)
-    if wanted.previous_live is not None:
-        return wanted
-    return replace(wanted, previous_live=before.previous_live if before.live in (wanted.live, None) else before.live)
+    previous = wanted.previous_live or (before.previous_live if before.live in (wanted.live, None) else before.live)
+    return replace(wanted, previous_live=None if previous == wanted.live else previous)
 
 
 def told(split: Split) -> str:
