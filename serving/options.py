@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     if not 0.05 <= found.poll_seconds <= 3600:
         parser.error(f"--poll-seconds {found.poll_seconds} is not between 0.05 and 3600.")
     if found.replica and not REPLICA.fullmatch(found.replica):
-        parser.error(f"--replica {found.replica!r}: use letters, digits, dots, underscores and hyphens, at most 128.")
+        parser.error(f"--replica {found.replica!r}: use letters, digits, dots, underscores and hyphens, at most 100.")
     if found.advertise and not re.fullmatch(r"\S+:\d+", found.advertise):
         parser.error(f"--advertise {found.advertise!r} is not of the form HOST:PORT.")
     return Options(
@@ -64,7 +64,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 def default_replica(port: int) -> str:
     """The replica's name when none is given: unique on a machine, the same after a restart."""
     host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).strip("-.") or "replica"
-    return f"{host[:120]}-{port}"
+    return f"{host[:90]}-{port}"
 
 
 def default_address(host: str, port: int) -> str:

@@ -29,7 +29,7 @@ FLUSH_ROWS = 5_000  # this many rows are written without waiting for the clock
 CAPACITY_ROWS = 50_000
 COMPLAIN_SECONDS = 30.0
 STOP_SECONDS = 5.0
-REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # part of file names
+REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of file names; the registry takes no longer one
 
 
 class LogSchema:

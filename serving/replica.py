@@ -41,22 +41,7 @@ def run(options: Options) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     metrics = Metrics()
     requests = RequestLog(sys.stdout.buffer)
-    config = uvicorn.Config(
-        app=lambda *_: None,  # replaced below: the port must be known first
-        host=options.host,
-        port=options.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = _server(options)
     listener = config.bind_socket()
     listener.listen(config.backlog)  # from here on a caller waits instead of being refused
     port = listener.getsockname()[1]
@@ -87,3 +72,23 @@ def run(options: Options) -> int:
     for part in reversed(parts):  # the logs last: they take what the others leave
         part.stop()
     return 0
+
+
+def _server(options: Options) -> uvicorn.Config:
+    """Uvicorn's configuration; the app is put in later, since the port must be known first."""
+    return uvicorn.Config(
+        app=lambda *_: None,
+        host=options.host,
+        port=options.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
