@@ -69,8 +69,5 @@ def environment(home: Path, addresses: Addresses, redis_url: str) -> dict[str, s
         "REDIS_URL": redis_url,
         "PLUMBLINE_TARGET": addresses.web.removeprefix("http://"),
         "DRIFT_EXPORTER_TARGET": addresses.exporter.removeprefix("http://"),
-        # For `manage.py demo`: where its teams' receivers are, and who signs in.
-        "DEMO_RECEIVER_URL": addresses.receiver,
-        "DEMO_PASSWORD_FILE": str(home / "secrets" / "demo_password"),
         "PYTHONUNBUFFERED": "1",
     }

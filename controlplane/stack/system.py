@@ -126,7 +126,7 @@ class System:
         self._step("webhook receiver", self._start_receiver)
         self._step("Redis", self.redis.start)
         self._step("database", lambda: self.manage("migrate", "--noinput"))
-        self._step("demo registry", lambda: self.manage("demo"))
+        self._step("demo registry", lambda: self.manage("demo", "--receivers", self.addresses.receiver))
         # Prometheus and Alertmanager read the `current` link, so there has to be a first release.
         self._step("first release", lambda: self.manage("bootstrap"))
         for server in self.servers[1:]:

@@ -42,7 +42,6 @@ def test_every_process_is_told_where_the_others_are(tmp_path: Path) -> None:
     assert env["PROMETHEUS_URL"] == "http://127.0.0.1:2"
     assert env["ALERTMANAGER_URL"] == "http://127.0.0.1:3"
     assert env["DRIFT_EXPORTER_TARGET"] == "127.0.0.1:4"
-    assert env["DEMO_RECEIVER_URL"] == "http://127.0.0.1:6"
     assert env["PLUMBLINE_HOME"] == str(tmp_path)
 
 
