@@ -82,6 +82,12 @@ def test_bootstrap_lets_the_servers_start_and_the_first_publish_gives_its_verdic
     assert files.current_hash() == wanted.hash
     row = Release.objects.get()
     assert row.outcome == Release.Outcome.PROBATION, "nobody has asked the servers yet"
+    settings.PROMETHEUS_URL = f"http://{free_address()}"
+    early = Publisher(files, Servers.from_settings(), lambda: wanted).publish()
+    assert early.outcome == Release.Outcome.UNREACHABLE
+    log = row.log
+    row.refresh_from_db()
+    assert (row.outcome, row.log) == (Release.Outcome.PROBATION, log), "its verdict waits for the servers"
 
     prometheus = prometheus_server(files.current / "prometheus/prometheus.yml")
     alertmanager = alertmanager_server(files.current / "alertmanager/alertmanager.yml")

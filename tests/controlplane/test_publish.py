@@ -74,6 +74,16 @@ def test_a_firing_alert_keeps_its_start_through_a_release_that_changes_another_g
     assert after.active_at == before.active_at
 
 
+def test_a_firing_alert_keeps_its_start_when_its_own_expression_changes(pair: Pair, base: Bundle) -> None:
+    """As when a model joins its policy."""
+    before = pair.firing("Steady")
+    changed = {STEADY: rule_group("Steady:default", alert("Steady", "vector(1) > 0"))}
+    published = pair.publish(pair.bundle(changed))
+    assert published.release is not None and published.release.restarted_alerts == []
+    after = pair.firing("Steady")
+    assert before is not None and after is not None and after.active_at == before.active_at
+
+
 def test_the_firing_alerts_that_a_change_restarts_are_named(pair: Pair, base: Bundle) -> None:
     moved = {STEADY: rule_group("Steady:team:x", alert("Steady", "vector(1)", "team:x"))}
     published = pair.publish(pair.bundle(moved))
