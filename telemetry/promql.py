@@ -6,14 +6,14 @@ from collections.abc import Iterable
 # RE2's metacharacters. Python's re.escape also escapes spaces and hyphens, which RE2 accepts, but reads worse.
 _RE2_META = re.compile(r"([\\.+*?()|\[\]{}^$])")
 _DURATION_UNITS = (("w", 604800), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 
 
 def quote(value: str) -> str:
     """`value` as a double-quoted PromQL string literal."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    # Other control characters are legal inside Go strings only when escaped.
-    escaped = "".join(c if c.isprintable() or c == " " else "".join(f"\\x{b:02x}" for b in c.encode()) for c in escaped)
+    # ASCII's control characters are escaped; all else stands for itself, as parsers differ in multi-byte escapes.
+    escaped = "".join(f"\\x{ord(c):02x}" if c < " " or c == "\x7f" else c for c in escaped)
     return f'"{escaped}"'
 
 

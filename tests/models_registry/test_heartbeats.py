@@ -1,0 +1,53 @@
+"""What replicas tell is kept as one row each, and forgotten when they are gone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from models_registry.heartbeats import FORGET_AFTER, Heartbeat, forget_lost, receive
+from models_registry.models import Replica, ReplicaStarts
+from tests.fixtures.registry import Registry, make_model
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+BEAT = Heartbeat("r1", "10.0.0.1:8501", datetime(2026, 4, 1, tzinfo=UTC), "abc", {"fraud": ["v1"]}, {})
+
+
+def starts(name: str) -> int:
+    return ReplicaStarts.objects.filter(model__name=name).values_list("total", flat=True).first() or 0
+
+
+def test_a_heartbeat_that_is_repeated_changes_its_time_only(registry: Registry):
+    receive(BEAT)
+    first = Replica.objects.get()
+    receive(BEAT)
+    second = Replica.objects.get()
+    assert second.last_seen_at > first.last_seen_at
+    assert (second.pk, second.loaded, starts("fraud")) == (first.pk, first.loaded, 1)
+
+
+def test_a_process_counts_once_for_each_model_that_it_serves(registry: Registry):
+    make_model("churn", registry.team)
+    receive(BEAT)
+    receive(replace(BEAT, loaded={"fraud": ["v1"], "churn": ["v1"]}))
+    assert (starts("fraud"), starts("churn")) == (1, 1)
+    receive(replace(BEAT, loaded={"fraud": ["v2"], "churn": ["v1"]}))
+    assert (starts("fraud"), starts("churn")) == (1, 1)
+    receive(replace(BEAT, started_at=BEAT.started_at + timedelta(hours=1)))
+    assert (starts("fraud"), starts("churn")) == (2, 1)
+
+
+def test_each_replica_counts(registry: Registry):
+    for n in range(3):
+        receive(replace(BEAT, replica=f"r{n}"))
+    assert (Replica.objects.count(), starts("fraud")) == (3, 3)
+
+
+def test_a_replica_that_is_long_silent_is_forgotten(registry: Registry):
+    receive(BEAT)
+    now = timezone.now()
+    assert forget_lost(now) == 0
+    assert forget_lost(now + FORGET_AFTER + timedelta(seconds=1)) == 1
+    assert not Replica.objects.exists()
