@@ -234,3 +234,19 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_models(plumbline
     with CaptureQueriesContext(connection) as many:
         render_bundle()
     assert len(many) == len(few) < 25
+
+
+def test_the_loops_queries_do_not_grow_with_the_models(
+    pair: Pair, base: Bundle, quick: None, broker: Redis, unpublished: None
+) -> None:
+    def count() -> int:
+        run_once()  # what is new gets its rows
+        with CaptureQueriesContext(connection) as queries:
+            run_once()
+        return len(queries)
+
+    make_model("one", live="v1", features=("amount",))
+    few = count()
+    for number in range(6):
+        make_model(f"more-{number}", versions=("v1", "v2"), live="v1", canary="v2", features=("amount", "country"))
+    assert count() == few < 80
