@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from django.conf import settings
+
 from alerts.annotations import expanded, readable, readable_duration
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind
@@ -19,8 +21,8 @@ from telemetry.names import FEATURE, MODEL, ROUTE, VERSION
 # What a release is, for the question whether it started with one.
 RELEASE_KINDS = (Change.Kind.DEPLOY, Change.Kind.ROLLBACK, Change.Kind.TRAFFIC, Change.Kind.PIPELINE)
 RECENT = 15
-# While traffic is being shifted, what the last minutes were says little of now.
-MOVING_WINDOW_SECONDS = 60
+# While traffic is being shifted, what the last minutes were says little of now: as short as a rate can be.
+MOVING_SCRAPES = 4
 
 
 def is_known(alert: str) -> bool:
@@ -82,10 +84,14 @@ def subject_of(
         feature=feature,
         changes=tuple(ToldChange(c.at, c.summary, c.author) for c in changes if c.kind in RELEASE_KINDS),
         began_at=began[0] if began else None,
-        limits=replace(limits, window=min(limits.window, MOVING_WINDOW_SECONDS)) if moving else limits,
+        limits=replace(limits, window=_shortest(limits.window)) if moving else limits,
         quality=kind is not None and kind.plane == "quality",
         moving=moving,
     )
+
+
+def _shortest(window: int) -> int:
+    return min(window, max(10, MOVING_SCRAPES * settings.SCRAPE_INTERVAL_SECONDS))
 
 
 def recent_changes(model_name: str) -> list[Change]:

@@ -12,6 +12,8 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 14, 14, 30
 MOST_LINES = 6
 # A line breaks where samples lack for longer than so many steps.
 GAP_STEPS = 2.5
+# Seconds; so short an axis needs its seconds told.
+SHORT = 600
 
 Points = Sequence[tuple[float, float]]
 
@@ -111,7 +113,7 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
         lines=lines,
         left_out=len(filled) - len(chosen),
         y_ticks=tuple(Tick(y(top * part), show(top * part, drawing.unit)) for part in (0, 0.5, 1)),
-        x_ticks=tuple(_time_tick(start + (end - start) * part, x) for part in (0, 0.5, 1)),
+        x_ticks=tuple(_time_tick(start + (end - start) * part, x, end - start < SHORT) for part in (0, 0.5, 1)),
         limit_at=y(drawing.limit) if drawing.limit is not None else "",
         limit_text=f"{drawing.limit_name} {show(drawing.limit, drawing.unit)}" if drawing.limit is not None else "",
         marks=tuple(Mark(x(m.timestamp()), text, m) for m, text in drawing.marks if start <= m.timestamp() <= end),
@@ -131,9 +133,9 @@ def _line(slot: int, label: str, points: Points, x, y, step: float, unit: Unit) 
     return Line(label, slot, path, dots, show(points[-1][1], unit))
 
 
-def _time_tick(moment: float, x) -> Tick:  # type: ignore[no-untyped-def]
+def _time_tick(moment: float, x, seconds: bool) -> Tick:  # type: ignore[no-untyped-def]
     when = datetime.fromtimestamp(moment, UTC)
-    return Tick(x(moment), when.strftime("%H:%M"), when)
+    return Tick(x(moment), when.strftime("%H:%M:%S" if seconds else "%H:%M"), when)
 
 
 def _nice(value: float) -> float:

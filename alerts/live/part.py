@@ -13,8 +13,8 @@ from alerts.live.rows import FeatureRow, Limits, RouteRow, VersionRow, feature_r
 from alerts.live.words import Reply, ToldChange, one_route, one_version, path_or_input, score_moved, with_release
 from models_registry.fleet import FleetModel
 
-# What a person may choose: minutes of a chart, and its step in seconds (some 60 to 120 points).
-SPANS = {"15m": (900, 15), "1h": (3600, 30), "6h": (21600, 240), "24h": (86400, 900)}
+# What a person may choose: minutes of a chart, and its step in seconds (180 to 288 points).
+SPANS = {"15m": (900, 5), "1h": (3600, 15), "6h": (21600, 120), "24h": (86400, 300)}
 DEFAULT_SPAN = "1h"
 # The charts of each plane, what concerns it first.
 HEALTH_CHARTS: tuple[str, ...] = ("errors", "latency", "traffic", "weight")
@@ -93,10 +93,12 @@ def _replies(answers: Answers, subject: Subject, now: datetime) -> list[Reply]:
     """The guide's incident questions. Without an answer each says that it is unknown."""
     known = answers.by("rps_by_version", "model_version") is not None
     versions = version_rows(answers, subject.model, subject.limits) if known else []
-    features = feature_rows(answers, subject.model, subject.version)
+    # Of all versions: they are fed alike, and a canary's window may hold too few rows for a verdict.
+    features = feature_rows(answers, subject.model)
+    routes = route_rows(answers, subject.limits, subject.version)
     replies = [
         one_version(versions, known, subject.limits.window),
-        one_route(route_rows(answers, subject.limits, subject.version), known, subject.limits.window),
+        one_route(routes, known, subject.limits.window, subject.version),
         path_or_input(answers, versions, features, subject.limits),
         with_release(subject.changes, subject.began_at or now, subject.began_at is not None),
     ]

@@ -60,13 +60,14 @@ def _version_numbers(row: VersionRow) -> str:
     return f"{row.version} has {show(row.errors, Unit.RATIO)} errors, p95 {show(row.p95, Unit.SECONDS)}"
 
 
-def one_route(rows: Sequence[RouteRow], known: bool, window: int) -> Reply:
+def one_route(rows: Sequence[RouteRow], known: bool, window: int, version: str = "") -> Reply:
     """Is it one route only?"""
     question = "Is it one route only?"
     if not known:
         return _unknown(question)
     if not rows:
-        return Reply(question, NOTICE, "No traffic", f"No route got a request in the last {duration(window)}.")
+        of = f" of {version}" if version else ""
+        return Reply(question, NOTICE, "No traffic", f"No route{of} got a request in the last {duration(window)}.")
     routes, over = sorted({row.route for row in rows}), sorted({row.route for row in rows if row.over})
     worst = sorted(rows, key=lambda row: (not row.over, -(row.errors or 0), -(row.p95 or 0)))[:NAMED_AT_MOST]
     numbers = (

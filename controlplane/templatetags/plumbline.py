@@ -79,6 +79,12 @@ def number(value: float | None, unit: str = "PLAIN") -> str:
 
 
 @register.filter
+def spaced(name: str) -> str:
+    """A name of ours as words: `insufficient_data` is `insufficient data`."""
+    return name.replace("_", " ")
+
+
+@register.filter
 def percent(share: float | None) -> str:
     """A share from 0 to 1 as a width that CSS takes."""
     return f"{max(0.0, min(1.0, share or 0.0)) * 100:.1f}%"

@@ -3,6 +3,7 @@
   "use strict";
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const seconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const moment = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
@@ -15,7 +16,8 @@
       if (absolute) absolute.textContent = moment.format(at);
     }
     for (const element of root.querySelectorAll("[data-clock]")) {
-      element.textContent = clock.format(new Date(element.dataset.clock));
+      const precise = element.textContent.split(":").length > 2;
+      element.textContent = (precise ? seconds : clock).format(new Date(element.dataset.clock));
     }
   }
 
