@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 
 from controlplane.api_root import LISTS
@@ -43,3 +44,10 @@ def test_the_root_lists_what_there_is(client: Client, stranger):
     root = client.get("/api/").json()
     assert set(root) == set(LISTS)
     assert {client.get(address).status_code for address in root.values()} == {200}
+
+
+def test_the_root_knows_each_list(operations):
+    """A list that a room adds fails here until the root names it."""
+    paths = {path for method, path in operations if method == "get" and "{" not in path}
+    named = {reverse(name) for name in LISTS.values()}
+    assert {p for p in paths if not p.startswith("/api/serving/")} - {"/api/"} <= named
