@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from alerts.fingerprint import fingerprint
 from alerts.models import Incident
-from alerts.webhook_payload import ToldAlert, clean_texts, parse_payload
+from alerts.webhook_payload import MAX_LABELS, ToldAlert, clean_texts, parse_payload
 from telemetry.names import FEATURE, MODEL, VERSION
 
 # A message and a list that cross on their way contradict each other: for so long the message is believed.
@@ -68,7 +68,7 @@ def _ours(keys: list[int]) -> QuerySet[Incident]:
 
 
 def _open_unseen(name: str, alert: ActiveAlert, now: datetime) -> bool:
-    labels, annotations = clean_texts(dict(alert.labels), "labels"), clean_texts(dict(alert.annotations), "annotations")
+    labels, annotations = _bounded(alert.labels), _bounded(alert.annotations)
     latest = Incident.objects.filter(fingerprint=name).order_by("-starts_at").first()
     if latest is not None and latest.ends_at is not None and latest.ends_at >= alert.active_at:
         # It has held since before the end that we know. Either the end was told while this list was read, or it
@@ -84,6 +84,11 @@ def _open_unseen(name: str, alert: ActiveAlert, now: datetime) -> bool:
     except IntegrityError:
         return False  # the webhook was quicker
     return True
+
+
+def _bounded(texts: Mapping[str, str]) -> dict[str, str]:
+    """As many as are kept. Prometheus is not refused: one odd alert must not hide the others."""
+    return clean_texts(dict(sorted(texts.items())[:MAX_LABELS]), "labels")
 
 
 def _record(told: ToldAlert, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """The runbook page: what the on-call opens first. Text, live numbers, what changed, and the way back."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,13 +12,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from alerts.catalogue import KINDS
+from alerts.http import without_password
 from alerts.live.asking import Answers, ask
 from alerts.live.numbers import show
 from alerts.live.part import DEFAULT_SPAN, SPANS, look, span_of
 from alerts.live.queries import guide_queries
 from alerts.mitigation import preview_roll_back
 from alerts.models import CustomAlert, Incident, Runbook
-from alerts.prometheus import Prometheus
+from alerts.prometheus import Prometheus, Sample
 from alerts.runbook_page import Section, Text, find_text, labels_of, sections
 from alerts.subject import concerns_models, is_known, open_incidents, recent_changes, says, subject_of
 from alerts.views.frame import page, partial
@@ -26,6 +28,7 @@ from alerts.views.traffic import weights
 from models_registry.fleet import FleetModel
 from models_registry.models import Change, MLModel
 from models_registry.permissions import may_edit_model, may_operate_model
+from telemetry.names import MODEL
 
 # Seconds per request to Prometheus: a page that waits longer helps nobody at night.
 TIMEOUT = 2.0
@@ -161,7 +164,7 @@ def _answers(found: list[Section]) -> dict[str, Any]:
     results = {
         expression: {
             "problem": answers.problems.get(expression, ""),
-            "rows": [(_labels(sample.labels), show(sample.value)) for sample in samples[:ROWS_OF_A_QUERY]],
+            "rows": list(zip(_told_apart(samples), (show(s.value) for s in samples), strict=True))[:ROWS_OF_A_QUERY],
             "left_out": max(0, len(samples) - ROWS_OF_A_QUERY),
             "explore": explore_url(expression),
         }
@@ -171,13 +174,22 @@ def _answers(found: list[Section]) -> dict[str, Any]:
     return {"results": results, "unreachable": answers.unreachable}
 
 
-def _labels(labels: dict[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "__name__") or "all"
+def _told_apart(samples: Sequence[Sample]) -> list[str]:
+    """Each sample by the labels in which it differs from the others; a lone one by what isn't clear anyway."""
+    if len(samples) > 1:
+        names = {name for sample in samples for name in sample.labels}
+        shown = {name for name in names if len({sample.labels.get(name) for sample in samples}) > 1}
+    else:
+        shown = {name for sample in samples for name in sample.labels} - {"__name__", "job", "instance", MODEL}
+    return [
+        ", ".join(f"{name}={value}" for name, value in sorted(sample.labels.items()) if name in shown) or "all"
+        for sample in samples
+    ]
 
 
 def explore_url(expression: str) -> str:
     """The expression in Prometheus' own browser."""
-    return f"{settings.PROMETHEUS_URL}/graph?" + urlencode({"g0.expr": expression, "g0.tab": 1})
+    return f"{without_password(settings.PROMETHEUS_URL)}/graph?" + urlencode({"g0.expr": expression, "g0.tab": 1})
 
 
 def _guide_queries(model: FleetModel) -> list[tuple[str, str, str]]:

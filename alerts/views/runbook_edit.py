@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from alerts.models import Runbook
 from alerts.runbook_editing import drop_runbook, history, save_runbook
 from alerts.runbook_page import find_text
+from alerts.runbook_sections import SECTIONS, sections_error
 from alerts.subject import concerns_models, is_known
 from alerts.views.frame import page
 from models_registry.actor import Actor
@@ -18,14 +19,12 @@ from models_registry.models import MLModel, Team
 from models_registry.permissions import may_edit_model
 from telemetry.names import MODEL
 
-SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
-
 
 class RunbookForm(forms.Form):
     """The text, who keeps it, and when it should be read again."""
 
     body = forms.CharField(
-        label="Text (Markdown; sections Meaning, Impact, Diagnosis, Mitigation)",
+        label=f"Text (Markdown; sections {', '.join(SECTIONS)})",
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "true"}),
     )
@@ -36,10 +35,8 @@ class RunbookForm(forms.Form):
 
     def clean_body(self) -> str:
         body: str = self.cleaned_data["body"]
-        headings = {line[3:].strip() for line in body.splitlines() if line.startswith("## ")}
-        missing = [section for section in SECTIONS if section not in headings]
-        if missing:
-            raise forms.ValidationError(f"The section {missing[0]} is missing: add a line `## {missing[0]}`.")
+        if error := sections_error(body):
+            raise forms.ValidationError(error)
         return body
 
 

@@ -14,6 +14,8 @@ from alerts.incidents import GRACE, record_prometheus_alerts, record_webhook
 from alerts.models import Incident
 from alerts.webhook_payload import MAX_ALERTS, BadPayload, parse_body
 
+pytestmark = pytest.mark.database
+
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LABELS = {
     "alertname": "MLInferenceHighErrorRate",
@@ -172,6 +174,11 @@ class TestPrometheus:
         incident = Incident.objects.get()
         assert incident.source == Incident.Source.PROMETHEUS
         assert record_prometheus_alerts([Active()]) == 0
+
+    def test_an_alert_with_too_many_labels_does_not_hide_the_others(self) -> None:
+        many = LABELS | {f"label_{i:03}": "x" for i in range(200)}
+        assert record_prometheus_alerts([Active(labels=many), Active()]) == 2
+        assert {len(incident.labels) for incident in Incident.objects.all()} == {64, len(LABELS)}
 
     def test_pending_alerts_and_the_watchdog_are_no_incidents(self) -> None:
         active = [Active(state="pending"), Active(labels={"alertname": "Watchdog", "plane": "meta"})]

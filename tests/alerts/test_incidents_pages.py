@@ -13,6 +13,8 @@ from models_registry.actor import Actor
 from models_registry.models import Change
 from tests.fixtures.registry import Registry
 
+pytestmark = pytest.mark.database
+
 NOW = timezone.now()
 
 

@@ -157,6 +157,11 @@ class TestPrometheusThatCannotBeReached:
         assert not re.search(r"\b0 %|\b0/s|no version is over|healthy now", text)
         assert text.count("Unknown Prometheus didn't answer this.") == 4
 
+    def test_a_password_in_its_address_is_never_shown(self, viewer: Client, settings: Settings) -> None:
+        settings.PROMETHEUS_URL = "http://somebody:hunter2@127.0.0.1:9"
+        for address in (f"/runbooks/{ALERT}/?model_name=fraud", "/models/fraud/", "/"):
+            assert "hunter2" not in get(viewer, address)
+
     def test_what_the_registry_knows_is_still_there(self, viewer: Client) -> None:
         text = text_of(get(viewer, f"/runbooks/{ALERT}/?model_name=fraud&model_version=v2"))
         assert "fraud v2: canary 10%" in text

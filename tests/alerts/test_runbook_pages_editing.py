@@ -12,6 +12,8 @@ from models_registry.actor import Actor
 from models_registry.models import Change
 from tests.fixtures.registry import Registry
 
+pytestmark = pytest.mark.database
+
 ALERT = "MLServingDown"
 ADDRESS = f"/runbooks/{ALERT}/edit/?model_name=fraud"
 BODY = "## Meaning\n\nOurs.\n\n## Impact\n\nBig.\n\n## Diagnosis\n\nLook.\n\n## Mitigation\n\nAct.\n"

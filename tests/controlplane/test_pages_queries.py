@@ -18,6 +18,8 @@ from models_registry.actor import Actor
 from models_registry.models import Change
 from tests.fixtures.registry import Registry, make_baseline, make_model, make_team
 
+pytestmark = pytest.mark.database
+
 LISTS = ["/", "/incidents/", "/releases/", "/changes/", "/runbooks/"]
 
 
