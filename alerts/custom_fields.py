@@ -12,6 +12,7 @@ import promql_parser
 from alerts.catalogue import KINDS
 from alerts.custom_expression import collapsed
 from alerts.policy_fields import for_error
+from alerts.runbook_sections import sections_error
 from telemetry import promql
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -27,13 +28,15 @@ _VALUE = re.compile(
 
 
 def check_custom_alert(
-    *, name: str, expression: str, for_seconds: int, fires_case: Any, silent_case: Any
+    *, name: str, expression: str, for_seconds: int, runbook: str, fires_case: Any, silent_case: Any
 ) -> dict[str, str]:
     """Field -> what is wrong with it and the remedy; empty where all is well."""
     found = {
         "name": _name_error(name),
         "expression": _expression_error(expression),
         "for_seconds": for_error(for_seconds),
+        # An empty one is refused by the field itself.
+        "runbook": sections_error(runbook) if runbook else "",
         "fires_case": _case_error(fires_case),
         "silent_case": _case_error(silent_case),
     }

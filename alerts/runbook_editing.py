@@ -2,9 +2,11 @@
 
 from datetime import date
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from alerts.models import Runbook
+from alerts.runbook_sections import sections_error
 from models_registry import changes
 from models_registry.actor import Actor
 from models_registry.documents import Document
@@ -24,8 +26,13 @@ def runbook_document(runbook: Runbook) -> Document:
 def save_runbook(
     alert: str, model: MLModel, *, body: str, owner_team: Team, review_by: date | None, actor: Actor
 ) -> Change | None:
-    """The model's own text for the alert from now on. None: it was so already."""
+    """The model's own text for the alert from now on. None: it was so already.
+
+    ValidationError on `body` where one of the four sections is missing or empty.
+    """
     body = body.replace("\r\n", "\n").strip() + "\n"
+    if error := sections_error(body):
+        raise ValidationError({"body": error})
     with transaction.atomic():
         row = Runbook.objects.select_related("owner_team").filter(model=model, alert=alert).first()
         before = runbook_document(row) if row else None

@@ -10,8 +10,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget,
 from alerts.catalogue import KINDS
 from alerts.models import Runbook
 from alerts.runbook_editing import drop_runbook, save_runbook
+from alerts.runbook_sections import SECTIONS
 from alerts.subject import concerns_models
-from alerts.views.runbook_edit import SECTIONS, RunbookForm
+from alerts.views.runbook_edit import RunbookForm
 from models_registry.actor import Actor
 from models_registry.models import Change, Team
 from models_registry.permissions import may_edit_model, may_register_models

@@ -56,6 +56,7 @@ class CustomAlert(models.Model):
             name=self.name,
             expression=self.expression,
             for_seconds=self.for_seconds,
+            runbook=self.runbook,
             fires_case=self.fires_case,
             silent_case=self.silent_case,
         )

@@ -177,7 +177,7 @@ def custom(model_row: Any, **fields: Any) -> CustomAlert:
         "name": "BadTooMany",
         "expression": 'sum(rate(ml_predictions_total{predicted_class="bad"}[5m])) > 1',
         "description": "Too many bad ones.",
-        "runbook": "## Meaning\nToo many.",
+        "runbook": "## Meaning\nToo many.\n## Impact\nMoney.\n## Diagnosis\nLook.\n## Mitigation\nRoll back.",
         "fires_case": case,
         "silent_case": {"series": {}, "at": "15m"},
     }
@@ -198,6 +198,8 @@ def custom(model_row: Any, **fields: Any) -> CustomAlert:
         ({"name": "Watchdog"}, "name", "an alert of the catalogue"),
         ({"name": "mlcanaryworse"}, "name", "an alert of the catalogue"),
         ({"runbook": ""}, "runbook", "blank"),
+        ({"runbook": " "}, "runbook", "The section Meaning is missing"),
+        ({"runbook": "## Meaning\nToo many."}, "runbook", "The section Impact is missing"),
         ({"description": ""}, "description", "blank"),
         ({"for_seconds": 10**7}, "for_seconds", "up to 1w"),
         ({"fires_case": ["x"]}, "fires_case", "A case is an object"),

@@ -45,7 +45,7 @@ def custom(registry: Registry, **fields: Any) -> dict[str, Any]:
         "for_seconds": "5m",
         "fires_case": 'ml_predictions_total{predicted_class="bad one"} 0+30x80\nat 15m\nevery 15s',
         "silent_case": "at 15m",
-        "runbook": "## Meaning\nToo many.",
+        "runbook": "## Meaning\nToo many.\n## Impact\nMoney.\n## Diagnosis\nLook.\n## Mitigation\nRoll back.",
     }
     return given | fields
 

@@ -27,7 +27,7 @@ CUSTOM = {
     "model": "fraud",
     "expression": 'sum(rate(ml_predictions_total{predicted_class="bad"}[5m])) > 1',
     "description": "Too many bad ones.",
-    "runbook": "## Meaning\nToo many.",
+    "runbook": "## Meaning\nToo many.\n## Impact\nMoney.\n## Diagnosis\nLook.\n## Mitigation\nRoll back.",
     "fires_case": {"series": {'ml_predictions_total{predicted_class="bad"}': "0+120x20"}, "at": "15m"},
     "silent_case": {"series": {}, "at": "15m"},
 }
