@@ -45,16 +45,18 @@ class Attempt:
     def step(self, name: str) -> Iterator[Step]:
         """Run the block as the step `name`: its time and message are on the row whether it succeeds or not."""
         step, started, at = Step(), time.monotonic(), timezone.now()
+        failed = True
         try:
             yield step
+            failed = False
         except Exception as error:
             step.message = step.message or f"{type(error).__name__}: {error}"
             raise
         finally:
-            self.note(name, step.message, seconds=time.monotonic() - started, at=at.isoformat())
+            self.note(name, step.message, seconds=time.monotonic() - started, at=at.isoformat(), failed=failed)
         self.checkpoint(name)
 
-    def note(self, name: str, message: str, seconds: float = 0.0, at: str = "") -> None:
+    def note(self, name: str, message: str, seconds: float = 0.0, at: str = "", *, failed: bool = False) -> None:
         """Add a line to the log."""
         entry = {
             "step": name,
@@ -64,7 +66,9 @@ class Attempt:
         }
         self.row.log = [*self.row.log, entry]
         Release.objects.filter(pk=self.row.pk).update(log=self.row.log)
-        self.say(f"{name:<10} {seconds:7.2f} s  {message.splitlines()[0] if message else 'ok'}")
+        # Why a step failed is told once, at the end.
+        told = "failed" if failed else message.partition("\n")[0] or "ok"
+        self.say(f"{name:<10} {seconds:7.2f} s  {told}")
 
     def mark(self, outcome: Release.Outcome) -> None:
         """An outcome that is not the last: on probation."""
@@ -76,7 +80,9 @@ class Attempt:
         self.row.outcome, self.row.reason, self.row.finished_at = outcome, reason, timezone.now()
         Release.objects.filter(pk=self.row.pk).update(outcome=outcome, reason=reason, finished_at=self.row.finished_at)
         level = logging.INFO if outcome in Release.GOOD else logging.WARNING
-        LOG.log(level, "release %s (%s): %s %s", self.row.pk, self.row.hash[:12], outcome, reason)
+        # Who watches is told the reason by whoever asked for the attempt.
+        logged = reason if self.say is silent else ""
+        LOG.log(level, "release %s (%s): %s %s", self.row.pk, self.row.hash[:12], outcome, logged)
         return self.row
 
     @property

@@ -21,13 +21,13 @@ def require(allowed: bool, who: str) -> None:
         raise PermissionDenied(f"Only {who} may do this.")
 
 
-def unknown_fields(serializer: serializers.Serializer, data: Any) -> dict[str, str]:
+def unknown_fields(serializer: serializers.Serializer, data: Any) -> dict[str, list[str]]:
     """An error for each key of `data` that is no field: a misspelt one must not be dropped in silence."""
     if not isinstance(data, dict):
         return {}
     known = sorted(name for name, field in serializer.fields.items() if not field.read_only)
     # Read-only fields may come back as they were read.
-    return {name: f"Unknown field; known: {', '.join(known)}." for name in data if name not in serializer.fields}
+    return {name: [f"Unknown field; known: {', '.join(known)}."] for name in data if name not in serializer.fields}
 
 
 class StrictSerializer(serializers.Serializer):

@@ -130,6 +130,7 @@ def test_publish_prints_each_step_and_its_exit_code_tells_the_outcome(
     base: Bundle,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     expr: str,
     code: int | None,
     says: str,
@@ -139,6 +140,8 @@ def test_publish_prints_each_step_and_its_exit_code_tells_the_outcome(
     told = capsys.readouterr()
     assert says in told.out + told.err
     assert "promtool" in told.out and " s  " in told.out
+    if code is not None:
+        assert (told.out + told.err + caplog.text).count(says) == 1, "the reason is told once"
     if code is None:
         assert run_publish(monkeypatch, wanted) is None
         assert "Unchanged" in capsys.readouterr().out
