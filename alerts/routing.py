@@ -1,7 +1,8 @@
 """alertmanager.yml: who is told of what, and when. Pure.
 
 1. Everything goes to Plumbline's own webhook, which keeps incidents, and goes on (`continue`).
-2. The watchdog ends there: Plumbline is who misses it.
+2. The watchdog ends there, so that no team is told of it. The webhook keeps no incident of it either: who wants to
+   know when it stays away looks for it in Alertmanager's API, from outside.
 3. Each team's pages go to its page receiver; its tickets to its ticket receiver, within its hours unless the
    model is of high risk or the alert is about Plumbline itself.
 4. What is left goes to the platform team. It needs a route of its own: step 1 matches everything, so the root's

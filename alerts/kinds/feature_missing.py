@@ -51,8 +51,9 @@ KIND = AlertKind(
         Parameter(
             "ratio",
             0.05,
-            "Holds where the quality exporter states no limit of its own for the feature "
-            "(the feature's missing limit, the drift check's, or the baseline's ratio with a margin).",
+            "The fallback, for features without a series ml_feature_missing_ratio_limit. For those that a drift check "
+            "has looked at, the exporter states one and this changes nothing: change the feature's missing limit, or "
+            "the drift check's.",
             unit="ratio",
             maximum=0.99,
         ),
@@ -62,7 +63,7 @@ KIND = AlertKind(
     summary="{feature_name} is missing too often in requests to {model_name}",
     description=(
         "The share of requests to {model_name}, version {model_version}, that lack {feature_name} "
-        "has been over its limit ({ratio} unless the feature has its own) for {for}."
+        "has been over its limit (the drift check's or the feature's own; {ratio} where none is known) for {for}."
     ),
     expression=expression,
     cases=cases,

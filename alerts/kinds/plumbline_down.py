@@ -45,8 +45,9 @@ KIND = AlertKind(
     summary="Plumbline is down",
     description=(
         "For {for}, Prometheus has not reached the control plane, or its loop has been silent for over {stopped} "
-        "(Redis or the worker is down). Serving and alerting go on with what was published last; edits, incidents "
-        "and roll-backs wait."
+        "(beat, the worker or Redis is down). Serving and alerting go on with what was published last. Until the loop "
+        "runs again nothing is published and no drift check is started; pages, edits and roll-backs work as long as "
+        "the web process answers."
     ),
     expression=expression,
     cases=cases,

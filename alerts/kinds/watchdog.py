@@ -1,4 +1,4 @@
-"""The alert that always fires: when it stops arriving, alerting itself is broken."""
+"""The alert that always fires, for a service outside that notices when it stays away. Plumbline itself doesn't."""
 
 from alerts.expressions import Expr, call
 from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
@@ -20,8 +20,9 @@ KIND = AlertKind(
     for_=0,
     summary="Alerting works from end to end",
     description=(
-        "This alert always fires. Plumbline expects it from Alertmanager: when it stays away, "
-        "Prometheus, Alertmanager or the path between them is broken."
+        "This alert always fires: where Alertmanager no longer has it, Prometheus, Alertmanager or the path between "
+        "them is broken. It is no incident, and Plumbline does not notice when it stays away: have a service outside "
+        "look for it."
     ),
     expression=expression,
     cases=cases,
