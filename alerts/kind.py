@@ -1,10 +1,11 @@
 """What an alert kind is: a condition with its defaults, its texts and the cases that prove it. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from alerts.expressions import Expr
+from alerts.live.numbers import Unit
 from alerts.options import RenderOptions
 from models_registry.fleet import FleetModel
 from telemetry import promql
@@ -110,6 +111,19 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the condition holds against one limit: it is true where `measured` is above it and the guards hold.
+
+    For looking back: `measured` is charted, and where it has no series, nothing can be said.
+    """
+
+    title: str
+    measured: Callable[[Scope], Expr]
+    parameter: str = ""  # the limit's name; empty where a policy has none: only `for` can be tried out
+    unit: Unit = Unit.PLAIN
+
+
 @dataclass(frozen=True)
 class AlertKind:
     """One alert of the catalogue. `labels` are the labels that its series carry."""
@@ -129,6 +143,7 @@ class AlertKind:
     high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
     recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window
+    comparison: Comparison | None = None  # where the condition compares one series with one limit: it can be backtested
 
     @property
     def defaults(self) -> dict[str, float]:

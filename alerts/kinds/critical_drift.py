@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, max_by, series
 from alerts.guards import carrying_traffic, weight_series
-from alerts.kind import PAGE, TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import PAGE, TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names, promql
 
@@ -10,9 +10,13 @@ _LABELS = (names.MODEL, names.VERSION, names.FEATURE)
 _CRITICAL = promql.equals(names.CRITICAL, "true")
 
 
+def detected(scope: Scope) -> Expr:
+    """0 or 1, as the check judged."""
+    return max_by(_LABELS, series(names.DRIFT_DETECTED, scope.matcher, _CRITICAL))
+
+
 def expression(scope: Scope) -> Expr:
-    detected = max_by(_LABELS, series(names.DRIFT_DETECTED, scope.matcher, _CRITICAL))
-    return carrying_traffic(detected.equal_to(1), scope)
+    return carrying_traffic(detected(scope).equal_to(1), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -51,4 +55,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparison=Comparison("Critical features that drift (1)", detected),
 )

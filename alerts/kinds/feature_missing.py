@@ -2,15 +2,20 @@
 
 from alerts.expressions import Expr, max_by, min_by, series
 from alerts.guards import carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names
 
 _LABELS = (names.MODEL, names.VERSION, names.FEATURE)
 
 
+def missing_ratio(scope: Scope) -> Expr:
+    return max_by(_LABELS, series(names.MISSING_RATIO, scope.matcher))
+
+
 def expression(scope: Scope) -> Expr:
-    ratio = max_by(_LABELS, series(names.MISSING_RATIO, scope.matcher))
+    ratio = missing_ratio(scope)
     limit = min_by(_LABELS, series(names.MISSING_RATIO_LIMIT, scope.matcher))
     # A ratio whose limit is not exported is held against the policy's.
     limit = limit.otherwise(ratio.times(0).plus(scope.limit("ratio")))
@@ -67,4 +72,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparison=Comparison("Missing ratio by feature", missing_ratio, "ratio", unit=Unit.PART),
 )

@@ -2,17 +2,21 @@
 
 from alerts.expressions import Expr, increase, series, sum_by
 from alerts.guards import REQUESTS_PER_MINUTE, ROUTE_LABELS, busy_route, carrying_traffic, weight_series
-from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, labelled
 from alerts.recording import NOT_INVALID_INPUT
 from telemetry import names
 
 
+def error_ratio(scope: Scope) -> Expr:
+    return series(names.recorded(names.SERVER_ERROR_RATIO, scope.window_text), scope.matcher)
+
+
 def expression(scope: Scope) -> Expr:
-    ratio = series(names.recorded(names.SERVER_ERROR_RATIO, scope.window_text), scope.matcher)
     errors = increase(names.ERRORS, scope.window_text, scope.matcher, NOT_INVALID_INPUT)
     enough = sum_by(ROUTE_LABELS, errors).at_least(scope.limit("errors"))
-    condition = ratio.above(scope.limit("ratio")).and_on(ROUTE_LABELS, enough)
+    condition = error_ratio(scope).above(scope.limit("ratio")).and_on(ROUTE_LABELS, enough)
     return carrying_traffic(busy_route(condition, scope), scope)
 
 
@@ -78,4 +82,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparison=Comparison("Errors, invalid input not counted", error_ratio, "ratio", unit=Unit.RATIO),
 )

@@ -2,7 +2,8 @@
 
 from alerts.expressions import Expr, series
 from alerts.guards import REQUESTS_PER_MINUTE, busy_route, carrying_traffic, weight_series
-from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, histogram, labelled
 from telemetry import names
 from telemetry.buckets import LATENCY_SECONDS
@@ -12,9 +13,12 @@ from telemetry.buckets import LATENCY_SECONDS
 _LOWEST, _HIGHEST = LATENCY_SECONDS[0], LATENCY_SECONDS[-1] * 0.99
 
 
+def p95(scope: Scope) -> Expr:
+    return series(names.recorded(names.LATENCY_P95, scope.window_text), scope.matcher)
+
+
 def expression(scope: Scope) -> Expr:
-    p95 = series(names.recorded(names.LATENCY_P95, scope.window_text), scope.matcher)
-    return carrying_traffic(busy_route(p95.above(scope.limit("seconds")), scope), scope)
+    return carrying_traffic(busy_route(p95(scope).above(scope.limit("seconds")), scope), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -23,10 +27,10 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     thin = 0.9 * scope.limit(REQUESTS_PER_MINUTE.name) / 60
     answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
 
-    def situation(p95: float, requests_per_second: float, weight: float) -> dict[str, str]:
+    def situation(slowest: float, requests_per_second: float, weight: float) -> dict[str, str]:
         return {
             labelled(names.REQUESTS, {**answers, names.STATUS: "success"}): counting(requests_per_second, timing),
-            **histogram(names.LATENCY, answers, LATENCY_SECONDS, 0.95, p95, timing),
+            **histogram(names.LATENCY, answers, LATENCY_SECONDS, 0.95, slowest, timing),
             weight_series(model, "v1"): constant(weight, timing),
         }
 
@@ -68,4 +72,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparison=Comparison("95th percentile latency", p95, "seconds", unit=Unit.SECONDS),
 )

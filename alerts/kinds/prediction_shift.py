@@ -2,7 +2,8 @@
 
 from alerts.expressions import Expr, call, max_by, offset, rate, series, sum_by
 from alerts.guards import LIVE, REQUESTS_PER_MINUTE, VERSION_LABELS, carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, histogram, labelled
 from alerts.recording import SCORE_WINDOW
 from models_registry.fleet import FleetModel
@@ -13,7 +14,8 @@ _DAY = 86400
 _MEDIAN = names.recorded(names.SCORE_P50, SCORE_WINDOW)
 
 
-def expression(scope: Scope) -> Expr:
+def shift(scope: Scope) -> Expr:
+    """How far the median is from where it was, whichever of the three that is."""
     median = series(_MEDIAN, scope.matcher)
     yesterday = offset(_MEDIAN, promql.duration(_DAY), scope.matcher)
     baseline = max_by(VERSION_LABELS, series(names.PREDICTION_BASELINE_MEDIAN, scope.matcher))
@@ -21,7 +23,11 @@ def expression(scope: Scope) -> Expr:
     live = max_by((names.MODEL,), median.and_on(VERSION_LABELS, live_weight))
     # The live version's median, given to each version: what a version younger than a day, without a baseline, meets.
     lives = median.times(0).plus_matching((names.MODEL,), live)
-    moved = call("abs", median.minus(yesterday.otherwise(baseline).otherwise(lives))).above(scope.limit("shift"))
+    return call("abs", median.minus(yesterday.otherwise(baseline).otherwise(lives)))
+
+
+def expression(scope: Scope) -> Expr:
+    moved = shift(scope).above(scope.limit("shift"))
     scores = sum_by(VERSION_LABELS, rate(f"{names.SCORE}_count", SCORE_WINDOW, scope.matcher))
     enough = scores.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name))
     return carrying_traffic(moved.and_on(VERSION_LABELS, enough), scope)
@@ -98,4 +104,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparison=Comparison("Shift of the median score", shift, "shift", unit=Unit.SCORE),
 )
