@@ -69,8 +69,64 @@ def test_a_document_that_is_no_snapshot_is_refused(text: str, said: str):
         parse(text)
 
 
-def test_an_unknown_field_is_refused():
-    document = json.loads(ServingSnapshot(()).text)
-    document["models"] = [{"name": "a", "features": [], "versions": [], "classes": [], "colour": "red"}]
-    with pytest.raises(ValueError, match="colour"):
-        parse(json.dumps(document))
+WHOLE = ServingSnapshot(
+    (
+        SnapshotModel(
+            name="fraud",
+            task="binary_classification",
+            classes=("no", "yes"),
+            features=(SnapshotFeature("amount", "numeric", minimum=0.0),),
+            versions=(SnapshotVersion("v1", "onnx", "/a.onnx", "0" * 64),),
+            live="v1",
+        ),
+    )
+)
+NEEDED = [
+    *((("models", 0), name) for name in ("name", "task", "classes", "features", "versions", "live")),
+    *((("models", 0, "features", 0), name) for name in ("name", "kind")),
+    *((("models", 0, "versions", 0), name) for name in ("version", "framework", "artifact", "sha256")),
+]
+
+
+def document(path: tuple[str | int, ...]):
+    """WHOLE as plain data, and what lies at `path` of it."""
+    whole = place = json.loads(WHOLE.text)
+    for step in path:
+        place = place[step]
+    return whole, place
+
+
+@pytest.mark.parametrize(("path", "name"), NEEDED)
+def test_a_field_that_is_missing_is_named(path: tuple[str | int, ...], name: str):
+    whole, place = document(path)
+    del place[name]
+    with pytest.raises(ValueError, match=f"lacks or misspells a field.*{name}"):
+        parse(json.dumps(whole))
+
+
+@pytest.mark.parametrize("path", [("models", 0), ("models", 0, "features", 0), ("models", 0, "versions", 0)])
+def test_a_field_that_is_unknown_is_named(path: tuple[str | int, ...]):
+    whole, place = document(path)
+    place["colour"] = "red"
+    with pytest.raises(ValueError, match=r"lacks or misspells a field.*colour"):
+        parse(json.dumps(whole))
+
+
+@pytest.mark.parametrize("schema", [None, 0, 2, "1", [1]])
+def test_another_schema_is_refused_with_the_remedy(schema: object):
+    whole, _ = document(())
+    whole["schema"] = schema
+    with pytest.raises(ValueError, match="schema is not 1: upgrade serving or the control plane"):
+        parse(json.dumps(whole))
+
+
+def test_the_hash_is_of_the_canonical_text_and_every_field_counts():
+    assert parse(json.dumps(json.loads(WHOLE.text), indent=4)).hash == WHOLE.hash
+    assert " " not in WHOLE.text
+    hashes = {WHOLE.hash}
+    for path, name in NEEDED:
+        if isinstance(document(path)[1][name], str):
+            whole, place = document(path)
+            place[name] += "x"
+            hashes.add(parse(json.dumps(whole)).hash)
+    assert len(hashes) == 1 + 9
