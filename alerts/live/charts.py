@@ -1,7 +1,7 @@
 """Line charts as geometry, for a template to draw as SVG. Pure: numbers in, coordinates and texts out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +16,8 @@ GAP_STEPS = 2.5
 SHORT = 600
 
 Points = Sequence[tuple[float, float]]
+# A value as a coordinate of the drawing.
+Scale = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
     )
 
 
-def _line(slot: int, label: str, points: Points, x, y, step: float, unit: Unit) -> Line:  # type: ignore[no-untyped-def]
+def _line(slot: int, label: str, points: Points, x: Scale, y: Scale, step: float, unit: Unit) -> Line:
     pieces: list[list[tuple[str, str]]] = [[]]
     previous = points[0][0]
     for moment, value in points:
@@ -133,7 +135,7 @@ def _line(slot: int, label: str, points: Points, x, y, step: float, unit: Unit) 
     return Line(label, slot, path, dots, show(points[-1][1], unit))
 
 
-def _time_tick(moment: float, x, seconds: bool) -> Tick:  # type: ignore[no-untyped-def]
+def _time_tick(moment: float, x: Scale, seconds: bool) -> Tick:
     when = datetime.fromtimestamp(moment, UTC)
     return Tick(x(moment), when.strftime("%H:%M:%S" if seconds else "%H:%M"), when)
 

@@ -125,9 +125,7 @@ def policy_rows(model: FleetModel) -> list[PolicyRow]:
         if not kind.on_models or not kind.concerns(model):
             continue
         limits = policies.limits(kind, model)
-        numbers = [
-            f"{p.name.replace('_', ' ')} {readable(limits.thresholds[p.name], p.unit)}" for p in kind.parameters
-        ]
+        numbers = [f"{p.name.replace('_', ' ')} {readable(limits.thresholds[p.name], p.unit)}" for p in kind.parameters]
         numbers += [f"window {readable_duration(limits.window)}"] if limits.window else []
         rows.append(
             PolicyRow(
