@@ -41,6 +41,10 @@ class CustomAlert(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=~models.Q(runbook=""), name="custom_alert_has_a_runbook"),
+            # Of the model's teams, which a model always has.
+            models.CheckConstraint(
+                condition=models.Q(owner__in=["on_call", "applied_ml", "data"]), name="custom_alert_has_an_owner"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,10 @@ class Runbook(models.Model):
 
     class Meta:
         ordering = ["model", "alert"]
-        constraints = [models.UniqueConstraint(fields=["model", "alert"], name="runbook_once_per_model_and_alert")]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "alert"], name="runbook_once_per_model_and_alert"),
+            models.CheckConstraint(condition=~models.Q(body=""), name="runbook_has_a_text"),
+        ]
 
     def __str__(self) -> str:
         return f"runbook {self.alert} of {self.model}"
