@@ -69,10 +69,14 @@ class RuleGroup:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """How the last reload went; `loaded_at` is when a configuration was last taken over, in whole seconds."""
+    """How the last reload went; `loaded_at` is when a configuration was last taken over, in whole seconds.
+
+    `retention` says how long samples are kept, as Prometheus writes it: `15d`, `15d or 10GiB`, `10GiB`.
+    """
 
     reload_succeeded: bool
     loaded_at: datetime
+    retention: str = ""
 
 
 class Prometheus(HttpClient):
@@ -112,10 +116,14 @@ class Prometheus(HttpClient):
         return str(self._api("GET", "/api/v1/status/config")["yaml"])
 
     def runtime(self) -> Runtime:
-        """How the last reload went."""
+        """How the last reload went, and how long samples are kept."""
         answer = self._api("GET", "/api/v1/status/runtimeinfo")
         loaded_at = parse_time(answer["lastConfigTime"])
-        return Runtime(bool(answer["reloadConfigSuccess"]), loaded_at or datetime.fromtimestamp(0, UTC))
+        return Runtime(
+            bool(answer["reloadConfigSuccess"]),
+            loaded_at or datetime.fromtimestamp(0, UTC),
+            str(answer.get("storageRetention", "")),
+        )
 
     def format_query(self, expr: str) -> str:
         """`expr` as Prometheus itself writes it: equal texts, equal expressions."""
