@@ -1,7 +1,7 @@
 """Line charts as geometry, for a template to draw as SVG. Pure: numbers in, coordinates and texts out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,10 +12,13 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 14, 14, 30
 MOST_LINES = 6
 # A line breaks where samples lack for longer than so many steps.
 GAP_STEPS = 2.5
-# Seconds; so short an axis needs its seconds told.
-SHORT = 600
+# Seconds; so short an axis needs its seconds told, and so long a one its days.
+SHORT, LONG = 600, 100_000
+STRIP = 5  # height of a strip of bands, above the lines
 
 Points = Sequence[tuple[float, float]]
+# From when to when, and what is said of it.
+Stretch = tuple[float, float, str]
 # A value as a coordinate of the drawing.
 Scale = Callable[[float], str]
 
@@ -50,6 +53,18 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """A time that is marked: a strip above the lines, or, of the kind `gap`, the chart's whole height."""
+
+    kind: str
+    at: str
+    y: int
+    width: str
+    height: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """A chart ready to be drawn; `lines` is empty where there is nothing to draw."""
 
@@ -63,7 +78,10 @@ class Chart:
     x_ticks: tuple[Tick, ...] = ()
     limit_at: str = ""
     limit_text: str = ""
+    second_at: str = ""
+    second_text: str = ""
     marks: tuple[Mark, ...] = ()
+    bands: tuple[Band, ...] = ()
     problem: str = ""
     width: int = WIDTH
     height: int = HEIGHT
@@ -75,7 +93,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What is to be drawn. `limit` is drawn as a dashed line; `marks` are (moment, text)."""
+    """What is to be drawn. `limit` and `second_limit` are dashed lines; `marks` are (moment, text).
+
+    `strips` are times marked above the lines, a strip for each kind, and `gaps` over all: (start, end, text).
+    """
 
     key: str
     title: str
@@ -84,6 +105,10 @@ class Drawing:
     limit_name: str = "limit"
     marks: tuple[tuple[datetime, str], ...] = ()
     top: float | None = None  # the axis reaches at least here
+    second_limit: float | None = None
+    second_name: str = "limit"
+    strips: tuple[tuple[str, tuple[Stretch, ...]], ...] = ()
+    gaps: tuple[Stretch, ...] = ()
 
 
 def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, end: float, step: float) -> Chart:
@@ -97,7 +122,8 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
     # A server that has just begun to be watched fills the chart instead of its right edge.
     start = max(start, min(points[0][0] for _, points in chosen) - step)
     highest = max(v for _, points in chosen for _, v in points)
-    top = _nice(max(highest, (drawing.limit or 0) * 1.15, drawing.top or 0))
+    limit = max(drawing.limit or 0, drawing.second_limit or 0)
+    top = _nice(max(highest, limit * 1.15, drawing.top or 0))
 
     def x(moment: float) -> str:
         share = (moment - start) / max(end - start, 1e-9)
@@ -115,11 +141,24 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
         lines=lines,
         left_out=len(filled) - len(chosen),
         y_ticks=tuple(Tick(y(top * part), show(top * part, drawing.unit)) for part in (0, 0.5, 1)),
-        x_ticks=tuple(_time_tick(start + (end - start) * part, x, end - start < SHORT) for part in (0, 0.5, 1)),
+        x_ticks=tuple(_time_tick(start + (end - start) * part, x, end - start) for part in (0, 0.5, 1)),
         limit_at=y(drawing.limit) if drawing.limit is not None else "",
         limit_text=f"{drawing.limit_name} {show(drawing.limit, drawing.unit)}" if drawing.limit is not None else "",
+        second_at=y(drawing.second_limit) if drawing.second_limit is not None else "",
+        second_text=f"{drawing.second_name} {show(drawing.second_limit, drawing.unit)}",
         marks=tuple(Mark(x(m.timestamp()), text, m) for m, text in drawing.marks if start <= m.timestamp() <= end),
+        bands=tuple(_bands(drawing, start, end, x)),
     )
+
+
+def _bands(drawing: Drawing, start: float, end: float, x: Scale) -> Iterator[Band]:
+    rows = [(kind, row * (STRIP + 1), STRIP, stretches) for row, (kind, stretches) in enumerate(drawing.strips)]
+    for kind, y, height, stretches in [("gap", TOP, HEIGHT - BOTTOM - TOP, drawing.gaps), *rows]:
+        for began, ended, text in stretches:
+            if ended > start and began < end:
+                left, right = x(max(began, start)), x(min(ended, end))
+                # A minute of a month is seen too.
+                yield Band(kind, left, y, f"{max(float(right) - float(left), 1.5):.1f}", height, text)
 
 
 def _line(slot: int, label: str, points: Points, x: Scale, y: Scale, step: float, unit: Unit) -> Line:
@@ -135,9 +174,10 @@ def _line(slot: int, label: str, points: Points, x: Scale, y: Scale, step: float
     return Line(label, slot, path, dots, show(points[-1][1], unit))
 
 
-def _time_tick(moment: float, x: Scale, seconds: bool) -> Tick:
+def _time_tick(moment: float, x: Scale, span: float) -> Tick:
     when = datetime.fromtimestamp(moment, UTC)
-    return Tick(x(moment), when.strftime("%H:%M:%S" if seconds else "%H:%M"), when)
+    form = "%H:%M:%S" if span < SHORT else "%H:%M" if span < LONG else "%-d %b, %H:%M"
+    return Tick(x(moment), when.strftime(form), when)
 
 
 def _nice(value: float) -> float:

@@ -4,6 +4,7 @@
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const seconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const moment = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
@@ -17,7 +18,8 @@
     }
     for (const element of root.querySelectorAll("[data-clock]")) {
       const precise = element.textContent.split(":").length > 2;
-      element.textContent = (precise ? seconds : clock).format(new Date(element.dataset.clock));
+      const dated = element.textContent.includes(",");
+      element.textContent = (dated ? day : precise ? seconds : clock).format(new Date(element.dataset.clock));
     }
   }
 
