@@ -87,9 +87,10 @@ def key_of(shape: Documents, item: Any) -> tuple[str, ...]:
 def _document(shape: Document, value: dict[str, Any], file: FileRead, path: Path) -> dict[str, Any]:
     for name in value.keys() - shape.fields.keys():
         file.problem((*path, name), f"Unknown field; known here: {', '.join(sorted(shape.fields))}.")
-    for name in sorted(shape.required - value.keys()):
-        file.problem(path, f"{name} is missing.")
+    # A field without a value is one that was left out.
     known = {name: inner for name, inner in value.items() if name in shape.fields and inner is not None}
+    for name in sorted(shape.required - known.keys()):
+        file.problem(path, f"{name} is missing.")
     return {name: check(shape.fields[name], inner, file, (*path, name)) for name, inner in known.items()}
 
 

@@ -17,7 +17,7 @@ from models_registry.actor import Actor
 from models_registry.admin.base import RegistryAdmin, formset_of, kept_rows
 from models_registry.edits import save_team
 from models_registry.models import Member, Receiver, Team
-from models_registry.models.team import WEEKDAYS
+from models_registry.models.team import WEEKDAYS, working_days
 from models_registry.permissions import may_create_teams, may_edit_team
 from models_registry.removal import delete_team
 
@@ -28,6 +28,7 @@ class TeamForm(forms.ModelForm):
     working_days = forms.MultipleChoiceField(
         choices=[(day, day.capitalize()) for day in WEEKDAYS],
         required=False,
+        initial=working_days,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Tickets wait for these days and hours. Pages never wait.",
     )
