@@ -143,7 +143,7 @@ class TestThePage:
         make_model("search", live=None)
         client.force_login(owner)
         deadline = time.monotonic() + 20
-        while "Paging" not in (text := text_of(client.get("/").content.decode())) and time.monotonic() < deadline:
+        while "1 paging" not in (text := text_of(client.get("/").content.decode())) and time.monotonic() < deadline:
             time.sleep(0.3)
         assert "1 paging 1 no replica 1 not served" in text
         assert re.search(
