@@ -29,6 +29,9 @@ class RenderOptions:
     group_interval: int = 300
     repeat_interval: int = 14400
     node_exporter_targets: tuple[str, ...] = ()
+    # The other servers of an HA pair, with the scheme and path of the first.
+    further_prometheus_urls: tuple[str, ...] = ()
+    further_alertmanager_urls: tuple[str, ...] = ()
     # Seconds between two drift checks of a model, by its name; `check_interval` for a model not named.
     check_intervals: Mapping[str, int] = field(default_factory=dict)
     check_interval: int = 900

@@ -39,7 +39,7 @@ def render_prometheus(options: RenderOptions) -> str:
             },
             # Prometheus takes a star in the last part of a path only.
             "rule_files": ["rules/*.yml", *(f"rules/{folder}/*.yml" for folder in RULE_FOLDERS)],
-            "alerting": {"alertmanagers": [_alertmanager(options.alertmanager_url)]},
+            "alerting": {"alertmanagers": [_alertmanagers(options)]},
             "scrape_configs": [_job(job, options) for job in jobs],
         }
     )
@@ -52,8 +52,8 @@ def render_targets(fleet: Fleet, options: RenderOptions, now: datetime) -> dict[
         names.JOB_INFERENCE: replicas,
         names.JOB_DRIFT: [options.drift_exporter_target],
         names.JOB_PLUMBLINE: [options.plumbline_target],
-        names.JOB_PROMETHEUS: [urlsplit(options.prometheus_url).netloc],
-        names.JOB_ALERTMANAGER: [urlsplit(options.alertmanager_url).netloc],
+        names.JOB_PROMETHEUS: _hosts(options.prometheus_url, *options.further_prometheus_urls),
+        names.JOB_ALERTMANAGER: _hosts(options.alertmanager_url, *options.further_alertmanager_urls),
         names.JOB_NODE: list(options.node_exporter_targets),
     }
     return {f"{job}.json": _target_file(job, found, options) for job, found in addresses.items()}
@@ -85,9 +85,16 @@ def _beside(url: str) -> dict[str, str]:
     return {"metrics_path": f"{parts.path.rstrip('/')}/metrics", "scheme": parts.scheme}
 
 
-def _alertmanager(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
+def _hosts(*urls: str) -> list[str]:
+    return [urlsplit(url).netloc for url in urls]
+
+
+def _alertmanagers(options: RenderOptions) -> dict[str, Any]:
+    """All of them: each Prometheus tells each Alertmanager, and they agree on who notifies."""
+    parts = urlsplit(options.alertmanager_url)
     configured: dict[str, Any] = {"scheme": parts.scheme}
     if parts.path.strip("/"):
         configured["path_prefix"] = parts.path.rstrip("/")
-    return configured | {"static_configs": [{"targets": [parts.netloc]}]}
+    return configured | {
+        "static_configs": [{"targets": _hosts(options.alertmanager_url, *options.further_alertmanager_urls)}]
+    }

@@ -1,5 +1,1 @@
-"""The composition. The Celery app is loaded with it, so that tasks belong to it in every process."""
-
-from controlplane.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The composition. Nothing is loaded with it: parts of it run where there is no Django (stack, agent)."""

@@ -2,6 +2,11 @@
 
 from django.apps import AppConfig
 
+from controlplane.celery import app
+
+# Loaded with Django, so that tasks belong to it in every process.
+__all__ = ["ControlplaneConfig", "app"]
+
 
 class ControlplaneConfig(AppConfig):
     name = "controlplane"

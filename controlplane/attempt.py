@@ -1,16 +1,24 @@
-"""One attempt to publish, as it is written down: the Release row, kept up to date before and after each step."""
+"""One attempt to publish, as it is written down: the Release row, kept up to date before and after each step.
+
+Until the switch a database that is lost ends the attempt, and nothing was changed. After it the servers come first: the
+attempt goes on without its log, and whoever publishes next, with the database back, finds the row and goes on from it.
+"""
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import unified_diff
+from typing import Any
 
+from django.db import Error as DatabaseLost
+from django.db import connection
 from django.utils import timezone
 
 from controlplane.bundle import Bundle
 from controlplane.models import Release
+from controlplane.rollout import Say, Step, silent
 from models_registry.models import Change
 
 LOG = logging.getLogger(__name__)
@@ -18,28 +26,21 @@ DIFF_CHARACTERS = 200_000
 # difflib's time grows with the square of a file's length; dashboards are long and nobody reads their diffs.
 DIFF_LINES = 4_000
 AUTHORS = 5
-
-Say = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """For who does not watch."""
-
-
-@dataclass(slots=True)
-class Step:
-    """A running step; set `message` to what it found."""
-
-    message: str = ""
+# The steps that servers can see.
+BEYOND_RETURN = ("switch", "resume")
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`say` is told each step as it ends; `checkpoint` is called between steps, with the name of the one that ended."""
+    """`say` is told each step as it ends; `checkpoint` is called between steps, with the name of the one that ended.
+
+    `fence`: the newest row when rendering began. What was written since then, but by us, is newer than our render.
+    """
 
     row: Release
     say: Say = silent
     checkpoint: Say = silent
+    fence: int | None = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -65,20 +66,20 @@ class Attempt:
             "message": message[:2000],
         }
         self.row.log = [*self.row.log, entry]
-        Release.objects.filter(pk=self.row.pk).update(log=self.row.log)
+        self._store(log=self.row.log)
         # Why a step failed is told once, at the end.
         told = "failed" if failed else message.partition("\n")[0] or "ok"
         self.say(f"{name:<10} {seconds:7.2f} s  {told}")
 
-    def mark(self, outcome: Release.Outcome) -> None:
-        """An outcome that is not the last: on probation."""
-        self.row.outcome = outcome
-        Release.objects.filter(pk=self.row.pk).update(outcome=outcome)
+    def on_probation(self) -> None:
+        """An outcome that is not the last."""
+        self.row.outcome = Release.Outcome.PROBATION
+        self._store(outcome=self.row.outcome)
 
     def finish(self, outcome: Release.Outcome, reason: str = "") -> Release:
         """The end of it."""
         self.row.outcome, self.row.reason, self.row.finished_at = outcome, reason, timezone.now()
-        Release.objects.filter(pk=self.row.pk).update(outcome=outcome, reason=reason, finished_at=self.row.finished_at)
+        self._store(outcome=outcome, reason=reason, finished_at=self.row.finished_at)
         level = logging.INFO if outcome in Release.GOOD else logging.WARNING
         # Who watches is told the reason by whoever asked for the attempt.
         logged = reason if self.say is silent else ""
@@ -87,8 +88,18 @@ class Attempt:
 
     @property
     def superseded(self) -> bool:
-        """The fence: a newer attempt exists, so this one must not touch anything any more."""
-        return Release.objects.filter(pk__gt=self.row.pk).exists()
+        """Another attempt began after this one was rendered, so this one must not touch anything any more."""
+        since = self.row.pk if self.fence is None else self.fence
+        return Release.objects.filter(pk__gt=since).exclude(pk=self.row.pk).exists()
+
+    def _store(self, **fields: Any) -> None:
+        try:
+            Release.objects.filter(pk=self.row.pk).update(**fields)
+        except DatabaseLost:
+            if not any(entry["step"] in BEYOND_RETURN for entry in self.row.log):
+                raise
+            LOG.exception("release %s goes on although the database is lost", self.row.pk)
+            connection.close_if_unusable_or_obsolete()  # so that the next try connects anew
 
 
 def authors() -> str:

@@ -7,19 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from django.conf import settings
-
-from alerts.catalogue import KINDS
-from alerts.options import RenderOptions
-from alerts.policies import Policies, load_policies
-from alerts.routing import render_alertmanager
-from alerts.rules import render_rules
-from alerts.scraping import render_prometheus
-from dashboards.options import DashboardOptions, ThresholdLine
-from dashboards.rendering import render_dashboards
-from drift.models import DriftCheck
-from models_registry.fleet import Fleet, load_fleet
-
 PROMETHEUS_CONFIG = "prometheus/prometheus.yml"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 RULES_FOLDER = "prometheus/rules/"
@@ -77,53 +64,6 @@ class Bundle:
                     # Bytes, since reading as text would change line ends, and with them the hash.
                     files[path] = Path(root, name).read_bytes().decode()
         return cls(files)
-
-
-def render_bundle() -> Bundle:
-    """The bundle for the present database: a fixed number of queries, however many models there are."""
-    fleet, policies, options = load_fleet(), load_policies(), render_options()
-    return Bundle(
-        render_rules(fleet, policies, options)
-        | {
-            PROMETHEUS_CONFIG: render_prometheus(options),
-            ALERTMANAGER_CONFIG: render_alertmanager(fleet, options),
-        }
-        | render_dashboards(fleet, DashboardOptions.from_settings(settings), limits_to_draw(fleet, policies))
-    )
-
-
-def render_options() -> RenderOptions:
-    """What the alerts' renderers need to know beside the fleet: the settings, and how often drift is checked."""
-    return RenderOptions(
-        plumbline_url=settings.PLUMBLINE_URL,
-        alertmanager_url=settings.ALERTMANAGER_URL,
-        prometheus_url=settings.PROMETHEUS_URL,
-        environment=settings.ENVIRONMENT_LABEL,
-        plumbline_target=settings.PLUMBLINE_TARGET,
-        drift_exporter_target=settings.DRIFT_EXPORTER_TARGET,
-        node_exporter_targets=tuple(settings.NODE_EXPORTER_TARGETS),
-        webhook_token_file=str(settings.WEBHOOK_TOKEN_FILE),
-        platform_team=settings.PLATFORM_TEAM,
-        scrape_interval=settings.SCRAPE_INTERVAL_SECONDS,
-        drift_scrape_interval=settings.DRIFT_SCRAPE_INTERVAL_SECONDS,
-        evaluation_interval=settings.EVALUATION_INTERVAL_SECONDS,
-        reconcile_interval=settings.RECONCILE_INTERVAL_SECONDS,
-        group_wait=settings.ROUTE_GROUP_WAIT_SECONDS,
-        group_interval=settings.ROUTE_GROUP_INTERVAL_SECONDS,
-        repeat_interval=settings.ROUTE_REPEAT_INTERVAL_SECONDS,
-        check_intervals=dict(DriftCheck.objects.values_list("model__name", "interval_seconds")),
-    )
-
-
-def limits_to_draw(fleet: Fleet, policies: Policies) -> dict[str, ThresholdLine]:
-    """For the dashboards: of each alert about models its first limit, the one that it is named after."""
-    lines = {}
-    for kind in KINDS.values():
-        if kind.on_models and kind.parameters:
-            name = kind.parameters[0].name
-            own = {m.name: policies.limits(kind, m).thresholds[name] for m in fleet.models if kind.concerns(m)}
-            lines[kind.name] = ThresholdLine(policies.limits(kind).thresholds[name], own)
-    return lines
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -45,10 +45,27 @@ def whole(name: str, default: int, minimum: int = 1) -> int:
 
 def url(name: str, default: str = "", schemes: tuple[str, ...] = ("http", "https")) -> str:
     """The variable as an absolute URL without a trailing slash; empty stays empty."""
-    value = text(name, default).rstrip("/")
+    return _absolute(name, text(name, default), schemes)
+
+
+def _absolute(name: str, value: str, schemes: tuple[str, ...]) -> str:
+    value = value.rstrip("/")
     if value and (urlsplit(value).scheme not in schemes or not (urlsplit(value).netloc or urlsplit(value).path)):
         raise ImproperlyConfigured(f"{name}={value!r} is not a URL with one of the schemes {', '.join(schemes)}.")
     return value
+
+
+def urls(name: str, default: str) -> list[str]:
+    """The variable as absolute URLs split at commas, at least one, all with the same scheme and path.
+
+    One scrape job watches them all, and a job has one scheme and one path.
+    """
+    found = [_absolute(name, part.strip(), ("http", "https")) for part in text(name, default).split(",")]
+    if len({(urlsplit(each).scheme, urlsplit(each).path) for each in found}) > 1:
+        raise ImproperlyConfigured(f"{name}={','.join(found)!r}: give all of them the same scheme and path.")
+    if len(set(found)) < len(found):
+        raise ImproperlyConfigured(f"{name}={','.join(found)!r} names a server twice: leave one out.")
+    return found
 
 
 def names(name: str, default: str = "") -> list[str]:

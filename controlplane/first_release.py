@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable
 
 from controlplane import checks
-from controlplane.attempt import Attempt, Say, authors, silent, unified
+from controlplane.attempt import Attempt, authors, unified
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.release_files import ReleaseFiles
+from controlplane.rollout import Say, silent
 
 LOG = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0
@@ -34,7 +35,7 @@ def write_first_release(files: ReleaseFiles, render: Callable[[], Bundle], say: 
             refused = isinstance(error, checks.CheckRefused)
             attempt.finish(Release.Outcome.REFUSED if refused else Release.Outcome.FAILED, str(error))
             raise
-        attempt.mark(Release.Outcome.PROBATION)
+        attempt.on_probation()
         return row
 
 

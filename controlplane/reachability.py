@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
-from alerts.alertmanager import Alertmanager
 from alerts.http import HttpClient, Refused, Unreachable, without_password
-from alerts.prometheus import Prometheus
 from controlplane.celery import app
 from controlplane.models import Peer
+from controlplane.servers import Servers
 
 PROBE_SECONDS = 2.0
 MESSAGE_CHARACTERS = 500
@@ -19,13 +19,18 @@ MESSAGE_CHARACTERS = 500
 
 def note_reachability(now: datetime) -> list[str]:
     """Try every configured peer and write down how that went; the names of those that can't be reached."""
+    servers = Servers.from_settings(settings, PROBE_SECONDS)
     probes: dict[str, Callable[[], str]] = {
-        Peer.Name.PROMETHEUS: lambda: _answers(Prometheus(settings.PROMETHEUS_URL, PROBE_SECONDS), "/-/ready"),
-        Peer.Name.ALERTMANAGER: lambda: _answers(Alertmanager(settings.ALERTMANAGER_URL, PROBE_SECONDS), "/-/ready"),
-        Peer.Name.REDIS: _redis_answers,
+        _numbered(kind, number): partial(_answers, server, "/-/ready")
+        for kind, several in (
+            (Peer.Name.PROMETHEUS, servers.prometheuses),
+            (Peer.Name.ALERTMANAGER, servers.alertmanagers),
+        )
+        for number, server in enumerate(several, start=1)
     }
+    probes[Peer.Name.REDIS] = _redis_answers
     if settings.GRAFANA_URL:
-        probes[Peer.Name.GRAFANA] = lambda: _answers(HttpClient(settings.GRAFANA_URL, PROBE_SECONDS), "/api/health")
+        probes[Peer.Name.GRAFANA] = partial(_answers, HttpClient(settings.GRAFANA_URL, PROBE_SECONDS), "/api/health")
     Peer.objects.exclude(name__in=list(probes)).delete()
     lost = []
     for name, probe in probes.items():
@@ -45,6 +50,10 @@ def note(name: str, message: str, now: datetime | None = None) -> None:
     if not created:
         since = row.since if row.reachable == reachable else now
         Peer.objects.filter(name=name).update(reachable=reachable, since=since, checked_at=now, message=message)
+
+
+def _numbered(kind: Peer.Name, number: int) -> str:
+    return f"{kind}-{number}" if number > 1 else str(kind)
 
 
 def _answers(client: HttpClient, path: str) -> str:

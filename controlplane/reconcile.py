@@ -17,14 +17,13 @@ from django.utils import timezone
 
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
-from alerts.prometheus import Prometheus
-from controlplane.bundle import render_bundle
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
 from controlplane.reachability import note_reachability
 from controlplane.release_files import ReleaseFiles
+from controlplane.rendering import render_bundle
+from controlplane.servers import Servers
 from controlplane.targets import sync_targets
-from controlplane.verify import Servers
 from dashboards.annotations import deliver_pending
 from drift.due import dispatch_due
 from models_registry.heartbeats import forget_lost
@@ -129,8 +128,8 @@ def _replicas(now: datetime) -> str:
 
 
 def _incidents(now: datetime) -> str:
-    alerts = Prometheus(settings.PROMETHEUS_URL).alerts()
-    return f"{record_prometheus_alerts(alerts, now)} incidents that no message told of"
+    servers, _ = Servers.from_settings(settings).who_answer()
+    return f"{record_prometheus_alerts(servers.prometheus.alerts(), now)} incidents that no message told of"
 
 
 def _drift(now: datetime) -> str:
@@ -146,7 +145,7 @@ def _annotations(now: datetime) -> str:
 
 
 def _publish(_: datetime) -> str:
-    publisher = Publisher(ReleaseFiles.from_settings(), Servers.from_settings(), render_bundle)
+    publisher = Publisher(ReleaseFiles.from_settings(settings), Servers.from_settings(settings), render_bundle)
     published = publisher.publish()
     if published.outcome not in (*Release.GOOD, Release.Outcome.SUPERSEDED):
         raise NotDone(f"{published.outcome}: {published.reason}")

@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-
-from django.conf import settings
+from typing import Any, Self
 
 from controlplane.bundle import TARGETS, Bundle, sync_folder
 
@@ -36,7 +34,8 @@ class ReleaseFiles:
     targets: Path
 
     @classmethod
-    def from_settings(cls) -> Self:
+    def from_settings(cls, settings: Any) -> Self:
+        """From Django's settings."""
         return cls(settings.RELEASES_DIR, settings.CURRENT_LINK, settings.TARGETS_DIR)
 
     @contextmanager

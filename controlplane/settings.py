@@ -24,8 +24,9 @@ PREDICTIONS_DIR = Path(environment.text("PREDICTIONS_DIR", str(PLUMBLINE_HOME / 
 SECRETS_DIR = PLUMBLINE_HOME / "secrets"
 
 PLUMBLINE_URL = environment.url("PLUMBLINE_URL", "http://127.0.0.1:8000")
-PROMETHEUS_URL = environment.url("PROMETHEUS_URL", "http://127.0.0.1:9090")
-ALERTMANAGER_URL = environment.url("ALERTMANAGER_URL", "http://127.0.0.1:9093")
+# The first is the one that is asked; all are configured, reloaded and verified.
+PROMETHEUS_URL, *FURTHER_PROMETHEUS_URLS = environment.urls("PROMETHEUS_URL", "http://127.0.0.1:9090")
+ALERTMANAGER_URL, *FURTHER_ALERTMANAGER_URLS = environment.urls("ALERTMANAGER_URL", "http://127.0.0.1:9093")
 GRAFANA_URL = environment.url("GRAFANA_URL")
 GRAFANA_TOKEN = environment.text("GRAFANA_TOKEN")
 REDIS_URL = environment.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "redis+socket", "unix"))
@@ -36,6 +37,8 @@ SERVING_TOKEN_FILE = Path(environment.text("SERVING_TOKEN_FILE") or SECRETS_DIR 
 SERVING_TOKEN = ensure_secret(SERVING_TOKEN_FILE)
 WEBHOOK_TOKEN_FILE = Path(environment.text("WEBHOOK_TOKEN_FILE") or SECRETS_DIR / "webhook_token")
 WEBHOOK_TOKEN = ensure_secret(WEBHOOK_TOKEN_FILE)
+BUNDLE_TOKEN_FILE = Path(environment.text("BUNDLE_TOKEN_FILE") or SECRETS_DIR / "bundle_token")
+BUNDLE_TOKEN = ensure_secret(BUNDLE_TOKEN_FILE)
 
 # --- The loop and what it renders -------------------------------------------------------------------------------
 ENVIRONMENT_LABEL = environment.text("ENVIRONMENT_LABEL", "production")
@@ -169,7 +172,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 # Prometheus, the replicas and health checks talk plain HTTP inside the cluster.
-SECURE_REDIRECT_EXEMPT = [r"^metrics$", r"^healthz$", r"^api/serving/", r"^api/alertmanager/"]
+SECURE_REDIRECT_EXEMPT = [r"^metrics$", r"^healthz$", r"^api/serving/", r"^api/alertmanager/", r"^api/bundle$"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {

@@ -8,12 +8,10 @@ bytes of the file.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import promql_parser
-from django.conf import settings
 
 from alerts.alertmanager import Alertmanager, config_hash_of
 from alerts.prometheus import LoadedRule, Prometheus, RuleGroup
@@ -24,22 +22,6 @@ from telemetry import promql
 HIDDEN = "<secret>"
 # What a server leaves out when it shows its configuration.
 NOTHING: tuple[Any, ...] = ("", "false", "0", "0s", None, [], {})
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """Who runs a bundle."""
-
-    prometheus: Prometheus
-    alertmanager: Alertmanager
-
-    @classmethod
-    def from_settings(cls) -> Self:
-        return cls(Prometheus(settings.PROMETHEUS_URL, timeout=10), Alertmanager(settings.ALERTMANAGER_URL, timeout=10))
-
-    def differences(self, bundle: Bundle) -> list[str]:
-        """What they run otherwise than `bundle` says; empty: they run it. Raises Unreachable and Refused."""
-        return prometheus_differences(self.prometheus, bundle) + alertmanager_differences(self.alertmanager, bundle)
 
 
 def prometheus_differences(prometheus: Prometheus, bundle: Bundle) -> list[str]:

@@ -12,7 +12,7 @@ class Peer(models.Model):
         GRAFANA = "grafana", "Grafana"
         REDIS = "redis", "Redis"
 
-    name = models.CharField(max_length=12, choices=Name, primary_key=True)
+    name = models.CharField(max_length=20, primary_key=True, help_text="prometheus; the second one prometheus-2.")
     reachable = models.BooleanField()
     since = models.DateTimeField(help_text="When it became reachable, or unreachable.")
     checked_at = models.DateTimeField()
@@ -22,7 +22,22 @@ class Peer(models.Model):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return f"{self.get_name_display()}: {'reachable' if self.reachable else 'unreachable'}"
+        return f"{self.label}: {'reachable' if self.reachable else 'unreachable'}"
+
+    @property
+    def kind(self) -> Name:
+        """What it is, whichever of several."""
+        return self.Name(self.name.partition("-")[0])
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the only one of its kind, or the one that is asked."""
+        return self.name == self.kind
+
+    @property
+    def label(self) -> str:
+        """Its name for people: Prometheus, Prometheus 2."""
+        return f"{self.kind.label} {self.name.partition('-')[2]}".strip()
 
 
 class LoopState(models.Model):

@@ -17,6 +17,7 @@ CONSEQUENCES = {
     Peer.Name.GRAFANA: "Annotations wait; nothing else is affected.",
     Peer.Name.REDIS: "The loop pauses until it is back; rolling back and publishing by hand still work.",
 }
+FURTHER = "The others of its kind go on; it gets the current release when it answers again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,9 @@ def banners(now: datetime) -> list[Banner]:
 
 
 def _peer(peer: Peer) -> Banner:
-    consequence = CONSEQUENCES.get(Peer.Name(peer.name), "")
-    level = "notice" if peer.name == Peer.Name.GRAFANA else "bad"
-    return Banner(
-        level, f"{peer.get_name_display()} can't be reached", f"{peer.message} {consequence}".strip(), peer.since
-    )
+    consequence = CONSEQUENCES[peer.kind] if peer.first else FURTHER
+    level = "notice" if peer.kind == Peer.Name.GRAFANA else "bad"
+    return Banner(level, f"{peer.label} can't be reached", f"{peer.message} {consequence}".strip(), peer.since)
 
 
 def _loop(state: LoopState | None, now: datetime) -> Banner | None:

@@ -16,10 +16,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from alerts.prometheus import Prometheus
 from controlplane import reconcile
-from controlplane.bundle import render_bundle
 from controlplane.first_release import write_first_release
 from controlplane.models import Release
 from controlplane.release_files import ReleaseFiles
+from controlplane.rendering import render_bundle
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.ports import free_port
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
@@ -71,7 +71,7 @@ def servers(
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
     settings.SCRAPE_INTERVAL_SECONDS = settings.DRIFT_SCRAPE_INTERVAL_SECONDS = 1
     settings.EVALUATION_INTERVAL_SECONDS = 1
-    write_first_release(ReleaseFiles.from_settings(), render_bundle)
+    write_first_release(ReleaseFiles.from_settings(settings), render_bundle)
     current = settings.CURRENT_LINK
     alertmanager_server(current / "alertmanager" / "alertmanager.yml", port=alertmanager_port)
     prometheus_server(current / "prometheus" / "prometheus.yml", port=prometheus_port)

@@ -13,9 +13,9 @@ from alerts.prometheus import ActiveAlert, Prometheus
 from controlplane.bundle import Bundle
 from controlplane.publish import Published, Publisher
 from controlplane.release_files import ReleaseFiles
+from controlplane.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
-from controlplane.verify import Servers
 from tests.controlplane.addresses import free_address
 from tests.controlplane.brokers import broker, hanging_broker, lost_broker
 from tests.controlplane.bundles import bundle
@@ -45,7 +45,7 @@ class Pair:
 
     @property
     def servers(self) -> Servers:
-        return Servers(self.prometheus, self.alertmanager)
+        return Servers((self.prometheus,), (self.alertmanager,))
 
     def bundle(self, files: dict[str, str] | None = None, **changes: str) -> Bundle:
         return bundle(self.alertmanager_server.url.removeprefix("http://"), files, **changes)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import django
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -28,7 +29,9 @@ def main(story: str, folders: list[str]) -> None:
 
 
 def publisher(wanted: "Bundle") -> "Publisher":
-    return Publisher(ReleaseFiles.from_settings(), Servers.from_settings(), lambda: wanted, margin_seconds=4)
+    return Publisher(
+        ReleaseFiles.from_settings(settings), Servers.from_settings(settings), lambda: wanted, margin_seconds=4
+    )
 
 
 def killed(bundles: "list[Bundle]") -> None:
@@ -45,7 +48,7 @@ def killed(bundles: "list[Bundle]") -> None:
             old_or_new=left in (before, wanted.hash),
             whole=whole is not None and whole.hash == left,
             outcome=str(published.outcome),
-            converged=files().current_hash() == wanted.hash and not Servers.from_settings().differences(wanted),
+            converged=files().current_hash() == wanted.hash and not Servers.from_settings(settings).differences(wanted),
             unfinished=Release.objects.filter(outcome__in=Release.UNFINISHED).count(),
             drafts=[path.name for path in files().releases.glob(".*.tmp")],
         )
@@ -71,7 +74,7 @@ def competing(bundles: "list[Bundle]") -> None:
     tell(
         attempts=[[outcome, digest, start.timestamp(), end.timestamp()] for outcome, digest, start, end in rows],
         current=files().current_hash(),
-        loaded=[bundle.hash for bundle in bundles if not Servers.from_settings().differences(bundle)],
+        loaded=[bundle.hash for bundle in bundles if not Servers.from_settings(settings).differences(bundle)],
     )
 
 
@@ -82,7 +85,7 @@ def compete(wanted: "Bundle") -> None:
 
 
 def files() -> "ReleaseFiles":
-    return ReleaseFiles.from_settings()
+    return ReleaseFiles.from_settings(settings)
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -110,6 +113,6 @@ if __name__ == "__main__":
     from controlplane.models import Release
     from controlplane.publish import Publisher
     from controlplane.release_files import ReleaseFiles
-    from controlplane.verify import Servers
+    from controlplane.servers import Servers
 
     main(sys.argv[1], sys.argv[2:])

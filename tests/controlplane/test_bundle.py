@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from controlplane import release_files
 from controlplane.bundle import TARGETS, Bundle
 from controlplane.release_files import ReleaseFiles
-from controlplane.targets import write_targets
+from controlplane.target_files import write_targets
 
 NAMES = st.text(st.characters(whitelist_categories=["Ll", "Nd"]), min_size=1, max_size=5)
 FILES = st.dictionaries(NAMES.map("rules/{}".format), st.text(max_size=20), max_size=5)

@@ -16,9 +16,9 @@ from controlplane.management.commands import bootstrap, publish
 from controlplane.models import Release
 from controlplane.publish import Publisher
 from controlplane.release_files import ReleaseFiles
+from controlplane.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager
 from controlplane.stack.prometheus import Prometheus
-from controlplane.verify import Servers
 from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import OTHER, alert, bundle, rule_group
 from tests.controlplane.conftest import Pair
@@ -78,12 +78,12 @@ def test_bootstrap_lets_the_servers_start_and_the_first_publish_gives_its_verdic
     wanted = bundle(free_address())
     monkeypatch.setattr(bootstrap, "render_bundle", lambda: wanted)
     call_command("bootstrap")
-    files = ReleaseFiles.from_settings()
+    files = ReleaseFiles.from_settings(settings)
     assert files.current_hash() == wanted.hash
     row = Release.objects.get()
     assert row.outcome == Release.Outcome.PROBATION, "nobody has asked the servers yet"
     settings.PROMETHEUS_URL = f"http://{free_address()}"
-    early = Publisher(files, Servers.from_settings(), lambda: wanted).publish()
+    early = Publisher(files, Servers.from_settings(settings), lambda: wanted).publish()
     assert early.outcome == Release.Outcome.UNREACHABLE
     log = row.log
     row.refresh_from_db()
@@ -92,20 +92,22 @@ def test_bootstrap_lets_the_servers_start_and_the_first_publish_gives_its_verdic
     prometheus = prometheus_server(files.current / "prometheus/prometheus.yml")
     alertmanager = alertmanager_server(files.current / "alertmanager/alertmanager.yml")
     settings.PROMETHEUS_URL, settings.ALERTMANAGER_URL = prometheus.url, alertmanager.url
-    published = Publisher(files, Servers.from_settings(), lambda: wanted).publish()
+    published = Publisher(files, Servers.from_settings(settings), lambda: wanted).publish()
     assert published.outcome == Release.Outcome.UNCHANGED
     row.refresh_from_db()
     assert row.outcome == Release.Outcome.PUBLISHED
     assert [entry["step"] for entry in row.log][-4:] == ["resume", "reload", "verify", "probation"]
 
 
-def test_bootstrap_never_touches_a_release_that_is_there(plumbline_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bootstrap_never_touches_a_release_that_is_there(
+    plumbline_home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = bundle("127.0.0.1:1"), bundle("127.0.0.1:2")
     monkeypatch.setattr(bootstrap, "render_bundle", lambda: first)
     call_command("bootstrap")
     monkeypatch.setattr(bootstrap, "render_bundle", lambda: second)
     call_command("bootstrap")
-    assert ReleaseFiles.from_settings().current_hash() == first.hash
+    assert ReleaseFiles.from_settings(settings).current_hash() == first.hash
     assert Release.objects.count() == 1
 
 

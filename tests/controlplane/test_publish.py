@@ -19,8 +19,8 @@ from controlplane import checks
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.models.release import is_failing
+from controlplane.servers import Servers
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
-from controlplane.verify import Servers
 from models_registry.actor import Actor
 from models_registry.models import Change
 from tests.controlplane.addresses import free_address
@@ -160,7 +160,7 @@ def test_a_prometheus_that_reads_other_files_is_not_taken_for_one_that_runs_the_
     """It answers the reload with 200: only its own API tells."""
     (tmp_path / "prometheus.yml").write_text("global: {evaluation_interval: 1s}")
     stranger = Prometheus(prometheus_server(tmp_path / "prometheus.yml").url)
-    published = pair.publish(pair.bundle(other()), servers=Servers(stranger, pair.alertmanager))
+    published = pair.publish(pair.bundle(other()), servers=Servers((stranger,), (pair.alertmanager,)))
     assert published.outcome == Outcome.FAILED, "not the bundle's fault: it is tried again"
     assert "has not loaded group Other:default" in published.reason
     assert f"--config.file={pair.home}/current/prometheus/prometheus.yml" in published.reason
@@ -241,7 +241,7 @@ def test_a_rule_that_errs_already_does_not_stop_a_release_that_leaves_it_alone(p
 
 
 def test_without_prometheus_nothing_is_switched_and_that_is_said_once(pair: Pair, base: Bundle) -> None:
-    nobody = Servers(Prometheus(f"http://{free_address()}", timeout=1), pair.alertmanager)
+    nobody = Servers.at([f"http://{free_address()}"], [pair.alertmanager_server.url], timeout=1)
     wanted = pair.bundle(other())
     first = pair.publish(wanted, servers=nobody)
     assert first.outcome == Outcome.UNREACHABLE
@@ -300,7 +300,7 @@ def test_what_failed_through_no_fault_of_the_bundle_is_tried_again_after_a_while
 
 def test_a_query_that_prometheus_is_too_busy_for_says_nothing_about_the_rule(pair: Pair, base: Bundle) -> None:
     slow = " + ".join(["sum_over_time(vector(1)[2d:1s])"] * 400)
-    hasty = Servers(Prometheus(pair.prometheus_server.url, timeout=2), pair.alertmanager)
+    hasty = Servers.at([pair.prometheus_server.url], [pair.alertmanager_server.url], timeout=2)
     published = pair.publish(pair.bundle(other(slow)), servers=hasty)
     assert published.outcome == Outcome.UNREACHABLE
     assert "did not answer Other" in published.reason and "timed out" in published.reason

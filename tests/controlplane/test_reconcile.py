@@ -12,9 +12,10 @@ from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, Settings
 from redis import Redis as RedisClient
 
 from controlplane import reconcile, wake
-from controlplane.bundle import Bundle, render_bundle
+from controlplane.bundle import Bundle
 from controlplane.models import LoopState, Peer, Release
 from controlplane.reconcile import Outcome, run_alone, run_once
+from controlplane.rendering import render_bundle
 from controlplane.stack.redis import Redis
 from controlplane.tasks import reconcile as reconcile_task
 from models_registry.actor import SYSTEM

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from controlplane.bundle import render_bundle
 from controlplane.checks import CheckImpossible, CheckRefused
 from controlplane.first_release import write_first_release
 from controlplane.release_files import Busy, ReleaseFiles
+from controlplane.rendering import render_bundle
 from controlplane.targets import sync_targets
 
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     help = "Write the first release where there is none yet. Repeatable: an existing release is never touched."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        files = ReleaseFiles.from_settings()
+        files = ReleaseFiles.from_settings(settings)
         try:
             release = write_first_release(files, render_bundle, self.stdout.write)
         except (Busy, CheckRefused, CheckImpossible, OSError) as error:

@@ -4,13 +4,14 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from controlplane.bundle import render_bundle
 from controlplane.models import Release
 from controlplane.publish import Publisher
 from controlplane.release_files import ReleaseFiles
-from controlplane.verify import Servers
+from controlplane.rendering import render_bundle
+from controlplane.servers import Servers
 
 UNREACHABLE, REFUSED = 2, 1
 
@@ -28,8 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, wait: float, **options: Any) -> None:
         publisher = Publisher(
-            ReleaseFiles.from_settings(),
-            Servers.from_settings(),
+            ReleaseFiles.from_settings(settings),
+            Servers.from_settings(settings),
             render_bundle,
             # Who asks by hand may know that what refused it has changed.
             retry=True,

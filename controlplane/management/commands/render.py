@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from alerts.scraping import render_targets
-from controlplane.bundle import PROMETHEUS_CONFIG, TARGETS, Bundle, render_bundle, render_options
-from controlplane.targets import write_targets
+from controlplane.bundle import PROMETHEUS_CONFIG, TARGETS, Bundle
+from controlplane.rendering import render_bundle, render_options
+from controlplane.target_files import write_targets
 from models_registry.fleet import load_fleet
 
 OURS = {"prometheus", "alertmanager", "grafana", "kubernetes"}
