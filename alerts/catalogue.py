@@ -6,6 +6,7 @@ from alerts.kinds import (
     canary_worse,
     critical_drift,
     drift_check_stale,
+    error_budget_burn,
     exporter_down,
     feature_missing,
     high_error_rate,
@@ -24,6 +25,7 @@ KINDS: dict[str, AlertKind] = {
     for module in (
         high_latency,
         high_error_rate,
+        error_budget_burn,
         serving_down,
         canary_worse,
         critical_drift,

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from alerts.expressions import Expr
 from alerts.live.numbers import Unit
+from alerts.objectives import ObjectiveRow
 from alerts.options import RenderOptions
 from models_registry.fleet import FleetModel
 from telemetry import promql
@@ -144,6 +145,16 @@ class AlertKind:
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
     recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window
     comparison: Comparison | None = None  # where the condition compares one series with one limit: it can be backtested
+
+    # Where one alert has several rules in a policy: what tells them apart, in the group's name and as constant labels.
+    variant: str = ""
+    variant_labels: Mapping[str, str] = field(default_factory=dict)
+    # Of an alert about objectives: the kinds, each with its variant, that are rendered for the objectives there are.
+    variants: Callable[[Sequence[ObjectiveRow]], "list[AlertKind]"] | None = None
+
+    def rendered(self, objectives: Sequence[ObjectiveRow]) -> "list[AlertKind]":
+        """The kinds that rules are made of: itself, or its variants."""
+        return [self] if self.variants is None else self.variants(objectives)
 
     @property
     def defaults(self) -> dict[str, float]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alerts.kind import AlertKind, Plane
-from alerts.models import AlertPolicy, CustomAlert
+from alerts.models import AlertPolicy, CustomAlert, Objective
+from alerts.objectives import ObjectiveRow
 from models_registry.fleet import Fleet, FleetModel
 
 DEFAULT = "default"
@@ -76,10 +77,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Policies:
-    """All stored policies, and the custom alerts that are enabled."""
+    """All stored policies, the custom alerts that are enabled, and the objectives."""
 
     rows: tuple[PolicyRow, ...] = ()
     custom: tuple[CustomRow, ...] = ()
+    objectives: tuple[ObjectiveRow, ...] = ()
 
     def limits(self, kind: AlertKind, model: FleetModel | None = None) -> Limits:
         """What holds for `model`; without one, what holds for everybody who has no policy of their own."""
@@ -128,7 +130,7 @@ def _limits(kind: AlertKind, rows: list[PolicyRow]) -> Limits:
 
 
 def load_policies() -> Policies:
-    """All policies and enabled custom alerts, in two queries."""
+    """All policies, enabled custom alerts and objectives, in three queries."""
     rows = (
         PolicyRow(
             alert=row.alert,
@@ -159,4 +161,11 @@ def load_policies() -> Policies:
     return Policies(
         rows=tuple(sorted(rows, key=lambda r: (r.alert, r.policy_id))),
         custom=tuple(sorted(custom, key=lambda r: r.name)),
+        objectives=objective_rows(),
     )
+
+
+def objective_rows() -> tuple[ObjectiveRow, ...]:
+    """All objectives, by model and name, in one query."""
+    rows = (objective.row() for objective in Objective.objects.select_related("model"))
+    return tuple(sorted(rows, key=lambda r: (r.model, r.name)))

@@ -32,9 +32,15 @@ def check_policy(
         "alert": _scope_error(kind) if scoped else "",
         "thresholds": _thresholds_error(kind, thresholds),
         "window_seconds": _window_error(kind, window_seconds),
-        "for_seconds": for_error(for_seconds),
+        "for_seconds": _waiting_error(kind, for_seconds),
     }
     return {field: error for field, error in found.items() if error}
+
+
+def _waiting_error(kind: AlertKind, seconds: int | None) -> str:
+    if kind.variants is not None and seconds is not None:
+        return f"{kind.name} waits by its short windows: leave this empty."
+    return for_error(seconds)
 
 
 def _scope_error(kind: AlertKind) -> str:

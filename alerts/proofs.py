@@ -97,7 +97,7 @@ def _kind_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
 
 def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
     alert, fires = held[0][0].alert, held[0][1].fires
-    expected = [_expected(rule, case) for rule, case in held] if fires else []
+    expected = [expected_alert(rule, case.labels) for rule, case in held] if fires else []
     at = timing.firing_from if fires else timing.silent_at
     looks = [{"eval_time": duration(at), "alertname": alert, "exp_alerts": expected}]
     if fires and timing.for_:
@@ -114,13 +114,13 @@ def _input(series: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"series": selector, "values": values} for selector, values in series.items()]
 
 
-def _expected(rule: AlertRule, case: Case) -> dict[str, Any]:
-    """The alert with all that it carries, as promtool compares it."""
+def expected_alert(rule: AlertRule, series_labels: Mapping[str, str]) -> dict[str, Any]:
+    """The alert of a series with those labels, with all that it carries, as promtool compares it."""
     kind, scope = _kind(rule), _scope(rule)
-    labels = {**case.labels, **rule.labels}
+    labels = {**series_labels, **rule.labels}
     if scope.models:
-        model = next(m for m in scope.models if m.name == case.labels[names.MODEL])
-        labels.setdefault(TEAM, team_of(kind.owner, model, case.labels.get(names.FEATURE, "")))
+        model = next(m for m in scope.models if m.name == series_labels[names.MODEL])
+        labels.setdefault(TEAM, team_of(kind.owner, model, series_labels.get(names.FEATURE, "")))
         labels.setdefault(SEVERITY, severity_of(kind, model, ""))
     values = text_values(kind, scope)
     texts = {

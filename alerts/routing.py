@@ -15,7 +15,7 @@ from alerts.options import RenderOptions
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.yaml_text import dump
 from models_registry.fleet import Fleet, FleetModel, FleetReceiver, FleetTeam
-from telemetry.names import MODEL
+from telemetry.names import MODEL, OBJECTIVE, TIER
 from telemetry.promql import duration, equals, one_of
 
 PLUMBLINE = "plumbline"
@@ -31,7 +31,7 @@ def render_alertmanager(fleet: Fleet, options: RenderOptions) -> str:
     document: dict[str, Any] = {
         "global": {"resolve_timeout": "5m"},
         "route": tree.root(),
-        "inhibit_rules": [_serving_down_silences_the_model()],
+        "inhibit_rules": [_serving_down_silences_the_model(), _page_tier_silences_ticket_tiers()],
         "receivers": [_plumbline(options), *tree.receivers()],
     }
     intervals = [_hours(team) for team in fleet.teams if _can_be_told(team) and not team.always_on_duty]
@@ -162,4 +162,14 @@ def _serving_down_silences_the_model() -> dict[str, Any]:
         "source_matchers": [equals("alertname", "MLServingDown"), _ABOUT_A_MODEL],
         "target_matchers": ['alertname!="MLServingDown"', _ABOUT_A_MODEL],
         "equal": [MODEL],
+    }
+
+
+def _page_tier_silences_ticket_tiers() -> dict[str, Any]:
+    """A budget that burns fast enough to wake somebody: its tickets tell nothing new."""
+    burn = equals("alertname", "MLErrorBudgetBurn")
+    return {
+        "source_matchers": [burn, f'{TIER}=~"page-.+"', _ABOUT_A_MODEL],
+        "target_matchers": [burn, f'{TIER}=~"ticket-.+"', _ABOUT_A_MODEL],
+        "equal": [MODEL, OBJECTIVE],
     }

@@ -35,7 +35,8 @@ class AlertRule:
     @property
     def group(self) -> str:
         """The rule's group: stable, whatever models it spans."""
-        return f"{self.alert}:{self.policy_id}"
+        variant = f":{self.kind.variant}" if self.kind is not None and self.kind.variant else ""
+        return f"{self.alert}:{self.policy_id}{variant}"
 
 
 def catalogue_rule(kind: AlertKind, policy: Policy, options: RenderOptions) -> AlertRule:
@@ -43,7 +44,7 @@ def catalogue_rule(kind: AlertKind, policy: Policy, options: RenderOptions) -> A
     limits = policy.limits
     scope = Scope(policy.models, limits.thresholds, limits.window, limits.for_, options)
     expression = kind.expression(scope)
-    labels = {PLANE: kind.plane.value, POLICY: limits.policy_id}
+    labels = {PLANE: kind.plane.value, POLICY: limits.policy_id, **kind.variant_labels}
     if kind.owner is Owner.PLATFORM:
         labels[TEAM] = options.platform_team
     else:

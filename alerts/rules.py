@@ -7,9 +7,11 @@ the same file: one group per (alert, policy), named by both, with one rule whose
 from collections import defaultdict
 from typing import Any
 
-from alerts import recording
+from alerts import burn_rate, recording
+from alerts.burn_proofs import render_burn_proofs
 from alerts.catalogue import KINDS
 from alerts.custom_rules import custom_rules
+from alerts.kinds.error_budget_burn import BurnKind
 from alerts.options import RenderOptions
 from alerts.policies import Policies
 from alerts.proofs import render_proofs
@@ -29,17 +31,24 @@ def render_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> di
         for prefix in rule.kind.recorded
     ]
     files = {recording.FILE: dump({"groups": [recording.recording_group(options, extra)]})}
+    # Of models that are there no more, nothing is recorded.
+    objectives = [objective for objective in policies.objectives if objective.model in fleet.by_name]
+    if objectives:
+        files[burn_rate.FILE] = dump({"groups": burn_rate.recording_groups(objectives, options)})
     by_file: dict[str, list[AlertRule]] = defaultdict(list)
     for rule in rules:
         by_file[rule.file].append(rule)
     for path, held in by_file.items():
         files[path] = dump({"groups": [_group(rule, options) for rule in held]})
-    return files | render_proofs(rules)
+    burns = [rule for rule in rules if isinstance(rule.kind, BurnKind)]
+    others = [rule for rule in rules if not isinstance(rule.kind, BurnKind)]
+    return files | render_proofs(others) | render_burn_proofs(burns)
 
 
 def alert_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> list[AlertRule]:
     """Every rule: the catalogue's in its order, policies by name with the default one first, then the custom ones."""
-    rules = [catalogue_rule(kind, policy, options) for kind in KINDS.values() for policy in policies.of(kind, fleet)]
+    kinds = [each for kind in KINDS.values() for each in kind.rendered(policies.objectives)]
+    rules = [catalogue_rule(kind, policy, options) for kind in kinds for policy in policies.of(kind, fleet)]
     return rules + custom_rules(fleet, policies, options)
 
 

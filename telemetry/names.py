@@ -13,6 +13,10 @@ CLASS = "predicted_class"
 ROLE = "role"
 FRAMEWORK = "framework"
 STATE = "state"
+# Of alerts about objectives: which one, how urgent, and over how many days its budget is spent (`30d`).
+OBJECTIVE = "objective"
+TIER = "tier"
+PERIOD = "period"
 
 # Values of labels.
 ROUTES = ("predict", "predict_batch")
@@ -88,6 +92,9 @@ RELEASE_LAST_SUCCESS = "plumbline_release_last_success_timestamp_seconds"
 RECONCILE_LAST_RUN = "plumbline_reconcile_last_run_timestamp_seconds"
 ANNOTATIONS_PENDING = "plumbline_annotations_pending"
 INCIDENTS_OPEN = "plumbline_incidents_open"
+BUDGET_LEFT = "plumbline_objective_error_budget_left"
+OBJECTIVE_TARGET = "plumbline_objective_target"
+OBJECTIVE_COVERAGE = "plumbline_objective_counted_ratio"
 
 # Recorded series. The suffix is the window; a policy with another window reads its own series (`recorded`).
 RPS = "job:ml_inference_rps:rate"
@@ -108,6 +115,11 @@ VERSION_ERROR_RATIO = "job:ml_version_server_error_rate:ratio"
 VERSION_P95 = "job:ml_version_latency_p95_seconds:"
 LIVE_ERROR_RATIO = "job:ml_live_server_error_rate:ratio"
 LIVE_P95 = "job:ml_live_latency_p95_seconds:"
+
+# Of each objective: what it counts a second, and the share of it that is bad. Labels: model, route, objective, period.
+OBJECTIVE_EVENTS = "job:ml_objective_events:rate"
+OBJECTIVE_BAD = "job:ml_objective_bad:rate"
+OBJECTIVE_BAD_RATIO = "job:ml_objective_bad:ratio"
 
 # Scrape jobs.
 JOB_INFERENCE = "model-inference"

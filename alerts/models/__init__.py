@@ -2,7 +2,8 @@
 
 from alerts.models.custom import CustomAlert
 from alerts.models.incident import Incident
+from alerts.models.objective import ErrorBudget, HourlyCount, Objective
 from alerts.models.policy import AlertPolicy
 from alerts.models.runbook import Runbook
 
-__all__ = ["AlertPolicy", "CustomAlert", "Incident", "Runbook"]
+__all__ = ["AlertPolicy", "CustomAlert", "ErrorBudget", "HourlyCount", "Incident", "Objective", "Runbook"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
+from alerts.objectives import ObjectiveRow
 from alerts.options import RenderOptions
 from alerts.policies import CustomRow, Policies, PolicyRow
 from alerts.routing import render_alertmanager
@@ -103,6 +104,12 @@ CUSTOM = CustomRow(
     fires_case={"series": {'ml_predictions_total{model_version="v1",predicted_class="late"}': "0+120x20"}, "at": "15m"},
     silent_case={"series": {'ml_predictions_total{model_version="v1",predicted_class="late"}': "0+6x20"}, "at": "15m"},
 )
+OBJECTIVES = (
+    ObjectiveRow("flight-delay", "availability", "availability", "predict", target=0.999),
+    ObjectiveRow("flight-delay", "fast", "latency", "predict", target=0.9, latency_seconds=0.35),
+    ObjectiveRow("fraud", "batches", "availability", "predict_batch", target=0.99, period_days=7),
+    ObjectiveRow("price", "availability", "availability", "predict", target=0.995),
+)
 POLICIES = Policies(
     rows=(
         PolicyRow("MLCanaryWorse", model="flight-delay", window=60, for_=30, thresholds={"requests": 20}),
@@ -118,6 +125,7 @@ POLICIES = Policies(
         PolicyRow("PlumblineDown", for_=60),
     ),
     custom=(CUSTOM,),
+    objectives=OBJECTIVES,
 )
 
 

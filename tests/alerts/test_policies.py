@@ -267,7 +267,7 @@ def test_policies_are_loaded_in_a_fixed_number_of_queries(registry: Registry, dj
         set_policy(LATENCY.name, team=team, thresholds=SECONDS, actor=SYSTEM)
         set_policy(LATENCY.name, model=row, thresholds=SECONDS, actor=SYSTEM)
         save_custom_alert(custom(row, name=f"Custom{n}"), actor=SYSTEM)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         policies = load_policies()
     assert (len(policies.rows), len(policies.custom)) == (10, 6)
 

@@ -133,7 +133,7 @@ def test_groups_and_repeats_are_the_guides() -> None:
 
 def test_only_the_model_that_is_down_is_silenced_and_both_sides_have_a_model() -> None:
     """Absent labels count as equal: without the guard a meta alert would be silenced by nothing at all."""
-    (rule,) = rendered(RICH)["inhibit_rules"]
+    rule = rendered(RICH)["inhibit_rules"][0]
     assert rule["equal"] == ["model_name"]
     assert 'model_name!=""' in rule["source_matchers"]
     assert 'model_name!=""' in rule["target_matchers"]

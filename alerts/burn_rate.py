@@ -1,0 +1,210 @@
+"""How fast an error budget burns: windows, factors and the recorded series that alerts compare. Pure.
+
+A burn rate of 1 spends the budget exactly within the period. Each tier looks at a long window, so that it is worth
+waking somebody, and at a short one, so that it ends soon after the burning does (Google's SRE Workbook, chapter 5,
+"Multiwindow, Multi-Burn-Rate Alerts": 14.4x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h, 1x over 3d and 6h).
+The windows scale with the period, so that a tier always stands for the same share of the budget; the factors stay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from alerts.expressions import Expr, over_window, rate, series, sum_by
+from alerts.objectives import LATENCY, ObjectiveRow
+from alerts.options import RenderOptions
+from alerts.recording import NOT_INVALID_INPUT
+from telemetry import names, promql
+
+FILE = "prometheus/rules/objectives.yml"
+NOMINAL_DAYS = 30
+PAGE_FAST, PAGE_SLOW, TICKET_FAST, TICKET_SLOW = "page-fast", "page-slow", "ticket-fast", "ticket-slow"
+# A rate needs so many scrapes in its window to survive one that fails.
+_SCRAPES_IN_A_WINDOW = 4
+# Windows of a day and more change slowly; well within Prometheus' five minutes, after which a sample counts no more.
+_SLOW_INTERVAL = 120
+_LABELS = (names.MODEL, names.ROUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One urgency. The windows are seconds for a period of 30 days."""
+
+    name: str
+    severity: str
+    factor: Decimal
+    long: int
+    short: int
+
+    def threshold(self, objective: ObjectiveRow) -> Decimal:
+        """The share of bad answers above which the budget burns at the factor; from 1 on it can't be passed."""
+        return self.factor * objective.budget
+
+    def can_fire(self, objective: ObjectiveRow) -> bool:
+        """Whether more than the threshold can be bad."""
+        return self.threshold(objective) < 1
+
+    def long_window(self, days: int) -> int:
+        """Seconds, for a period of `days`."""
+        return self.long * days // NOMINAL_DAYS
+
+    def short_window(self, days: int, options: RenderOptions) -> int:
+        """Seconds; never too short for the scrape interval."""
+        return max(self.short * days // NOMINAL_DAYS, shortest_window(options))
+
+
+TIERS = (
+    Tier(PAGE_FAST, "page", Decimal("14.4"), 3600, 300),
+    Tier(PAGE_SLOW, "page", Decimal(6), 6 * 3600, 1800),
+    Tier(TICKET_FAST, "ticket", Decimal(3), 86400, 7200),
+    Tier(TICKET_SLOW, "ticket", Decimal(1), 3 * 86400, 6 * 3600),
+)
+
+
+def left_out(objective: ObjectiveRow) -> tuple[Tier, ...]:
+    """The tiers that no share of bad answers could reach: so lenient is the target."""
+    return tuple(tier for tier in TIERS if not tier.can_fire(objective))
+
+
+def shortest_window(options: RenderOptions) -> int:
+    """Seconds."""
+    return _SCRAPES_IN_A_WINDOW * options.scrape_interval
+
+
+def base_window(days: int, options: RenderOptions) -> int:
+    """Seconds over which the counters' rates are taken: the other windows are averages of those."""
+    return TIERS[0].short_window(days, options)
+
+
+def windows(days: int, options: RenderOptions) -> list[int]:
+    """Every window of a period of `days`, in seconds, each once."""
+    return sorted({w for tier in TIERS for w in (tier.long_window(days), tier.short_window(days, options))})
+
+
+def burning(
+    tier: Tier, objectives: Iterable[ObjectiveRow], days: int, per_minute: float, options: RenderOptions
+) -> Expr | None:
+    """Where the budgets of `objectives`, all of that period, burn at the tier's factor in both of its windows.
+
+    `per_minute`: fewer events than that over the long window are too few to judge by. None where no one can fire.
+    """
+    # One branch for each target and name, however many models share them.
+    alike: dict[tuple[Decimal, str], list[str]] = defaultdict(list)
+    for objective in objectives:
+        if tier.can_fire(objective):
+            alike[tier.threshold(objective), objective.name].append(objective.model)
+    long = promql.duration(tier.long_window(days))
+    short = promql.duration(tier.short_window(days, options))
+    on = (names.MODEL, names.OBJECTIVE)
+    found: Expr | None = None
+    for (limit, name), models in sorted(alike.items()):
+        which = (promql.one_of(names.MODEL, models), promql.equals(names.OBJECTIVE, name), of_period(days))
+        over_long = series(names.recorded(names.OBJECTIVE_BAD_RATIO, long), *which).above(float(limit))
+        over_short = series(names.recorded(names.OBJECTIVE_BAD_RATIO, short), *which).above(float(limit))
+        events = series(names.recorded(names.OBJECTIVE_EVENTS, long), *which).times(60).at_least(per_minute)
+        branch = over_long.and_on(on, over_short).and_on(on, events)
+        found = branch if found is None else found.otherwise(branch)
+    return found
+
+
+def of_period(days: int) -> str:
+    """Matches the recorded series of objectives with that period."""
+    return promql.equals(names.PERIOD, f"{days}d")
+
+
+def groups_of(days: int) -> tuple[str, str]:
+    """The recording groups of a period, in the order in which they read each other."""
+    return f"ml-objectives:{days}d", f"ml-objectives-slow:{days}d"
+
+
+def recording_groups(objectives: Sequence[ObjectiveRow], options: RenderOptions) -> list[dict[str, Any]]:
+    """The groups of every period, as Prometheus' rule files hold them."""
+    by_period: dict[int, list[ObjectiveRow]] = defaultdict(list)
+    for objective in objectives:
+        by_period[objective.period_days].append(objective)
+    found = []
+    for days, held in sorted(by_period.items()):
+        base = base_window(days, options)
+        paging = {w for t in TIERS[:2] for w in (t.long_window(days), t.short_window(days, options))}
+        quick = [rule for window in sorted(paging - {base}) for rule in _over(window, days, base)]
+        slow = [rule for w in windows(days, options) if w not in paging for rule in _over(w, days, base)]
+        rules = [*_base_rules(held, days, base), _ratio(base, days), *quick]
+        interval = options.evaluation_interval
+        for name, rules_, pace in zip(
+            groups_of(days), (rules, slow), (interval, max(interval, _SLOW_INTERVAL)), strict=True
+        ):
+            found.append({"name": name, "interval": promql.duration(pace), "rules": rules_})
+    return found
+
+
+def _base_rules(objectives: list[ObjectiveRow], days: int, base: int) -> list[dict[str, Any]]:
+    """Events and bad events a second, from the counters: a pair of rules for each name of an objective."""
+    by_name: dict[str, list[ObjectiveRow]] = defaultdict(list)
+    for objective in objectives:
+        by_name[objective.name].append(objective)
+    window, found = promql.duration(base), []
+    for name, held in sorted(by_name.items()):
+        alike: dict[tuple[str, float, str], list[str]] = defaultdict(list)
+        for objective in held:
+            alike[objective.kind, objective.latency_seconds or 0, objective.route].append(objective.model)
+        events, bad = [], []
+        for (kind, limit, route), models in sorted(alike.items()):
+            which = (promql.one_of(names.MODEL, models), promql.equals(names.ROUTE, route))
+            events.append(_events(kind, window, which))
+            bad.append(_bad(kind, limit, window, which))
+        labels = {names.OBJECTIVE: name, names.PERIOD: f"{days}d"}
+        for prefix, parts in ((names.OBJECTIVE_EVENTS, events), (names.OBJECTIVE_BAD, bad)):
+            record = names.recorded(prefix, window)
+            found.append({"record": record, "expr": _union(parts).text, "labels": labels})
+    return found
+
+
+def _union(parts: list[Expr]) -> Expr:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.otherwise(part)
+    return whole
+
+
+def _events(kind: str, window: str, which: tuple[str, ...]) -> Expr:
+    if kind == LATENCY:
+        return sum_by(_LABELS, rate(f"{names.LATENCY}_bucket", window, *which, promql.equals("le", "+Inf")))
+    return sum_by(_LABELS, rate(names.REQUESTS, window, *which))
+
+
+def _bad(kind: str, limit: float, window: str, which: tuple[str, ...]) -> Expr:
+    """Slower than the limit; or failed, invalid input not counted, and 0 where nothing has ever failed."""
+    events = _events(kind, window, which)
+    if kind == LATENCY:
+        fast = sum_by(_LABELS, rate(f"{names.LATENCY}_bucket", window, *which, bucket(limit)))
+        return events.minus(fast)
+    return sum_by(_LABELS, rate(names.ERRORS, window, *which, NOT_INVALID_INPUT)).otherwise(events.times(0))
+
+
+def bucket(bound: float) -> str:
+    """Matches the bucket of `bound` seconds: some clients write a whole number without its `.0`."""
+    return promql.one_of("le", {f"{bound:g}", repr(float(bound))})
+
+
+def _over(window: int, days: int, base: int) -> list[dict[str, Any]]:
+    """Events a second over `window`, and which share of them is bad: counts by counts, never a mean of ratios."""
+    events = names.recorded(names.OBJECTIVE_EVENTS, promql.duration(base))
+    mean = over_window("avg_over_time", events, promql.duration(window), of_period(days))
+    record = names.recorded(names.OBJECTIVE_EVENTS, promql.duration(window))
+    rule = {"record": record, "expr": mean.text, "labels": {names.PERIOD: f"{days}d"}}
+    return [rule, _ratio(window, days, base)]
+
+
+def _ratio(window: int, days: int, base: int | None = None) -> dict[str, Any]:
+    """Nothing where there are no events."""
+    text, which = promql.duration(window), of_period(days)
+    if base is None:
+        bad = series(names.recorded(names.OBJECTIVE_BAD, text), which)
+    else:
+        recorded = names.recorded(names.OBJECTIVE_BAD, promql.duration(base))
+        bad = over_window("avg_over_time", recorded, text, which)
+    ratio = bad.over(series(names.recorded(names.OBJECTIVE_EVENTS, text), which).above(0))
+    record = names.recorded(names.OBJECTIVE_BAD_RATIO, text)
+    return {"record": record, "expr": ratio.text, "labels": {names.PERIOD: f"{days}d"}}
