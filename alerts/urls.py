@@ -16,6 +16,7 @@ urlpatterns = [
     path("runbooks/<str:alert>/silence/", silence.silence, name="silence"),
     path("mitigate/<str:alert>/", runbook.mitigate, name="mitigate"),
     path("models/<str:name>/roll-back/", traffic.roll_back, name="roll-back"),
+    path("models/<str:name>/deploy/", traffic.deploy, name="deploy"),
     path("models/<str:name>/shift-traffic/", traffic.shift, name="shift-traffic"),
     path("models/<str:name>/promote/", traffic.promote, name="promote"),
 ]

@@ -1,6 +1,8 @@
 """Shifting traffic from a page: told what would happen, confirmed, done by POST, with the author and the reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -19,6 +21,9 @@ from models_registry.models import Change, MLModel, Traffic
 from models_registry.permissions import may_edit_model, may_operate_model
 from models_registry.split import Split, TrafficError
 
+# What a new version begins with, beside a live one.
+FIRST_PERCENT = 5
+
 
 class ReasonForm(forms.Form):
     """Why it is done, kept with the Change; and the version that the person saw it would be done to.
@@ -35,6 +40,23 @@ class ShiftForm(ReasonForm):
 
     percent = forms.IntegerField(min_value=0, max_value=100, label="Canary's share of the traffic, in percent")
     field_order = ("percent", "reason", "version")
+
+
+class DeployForm(ReasonForm):
+    """A version and its share: a canary, or, with 100, the live version."""
+
+    deploy = forms.ChoiceField(label="Version")
+    percent = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        label="Share of the traffic, in percent",
+        help_text="Below 100 it is a canary beside the live version; with 100 it is live.",
+    )
+    field_order = ("deploy", "percent", "reason", "version")
+
+    def __init__(self, *args: Any, versions: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["deploy"]).choices = [(version, version) for version in versions]
 
 
 def present_split(model: MLModel) -> Split:
@@ -90,8 +112,8 @@ def shift(request: HttpRequest, name: str) -> HttpResponse:
     return _confirmed(
         request,
         name,
-        may=may_edit_model,
-        who="editors of its teams",
+        may=may_operate_model,
+        who="editors of its teams, and, to lower it, the on-call of its on-call team",
         title="Shift traffic",
         preview=preview,
         act=_shift,
@@ -99,7 +121,50 @@ def shift(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
+@login_required
+@require_http_methods(["GET", "POST"])
+def deploy(request: HttpRequest, name: str) -> HttpResponse:
+    """Give a registered version a share of the traffic, or all of it; a model's first one goes live."""
+    model = get_object_or_404(MLModel, name=name)
+    live = present_split(model).live
+    versions = [v.version for v in model.versions.order_by("-created_at", "-pk") if v.version != live]
+    asked = request.GET.get("deploy", "")
+    return _confirmed(
+        request,
+        name,
+        may=may_edit_model,
+        who="editors of its teams",
+        title="Deploy",
+        preview=partial(_preview_deploy, versions=versions),
+        act=_deploy,
+        form_class=partial(DeployForm, versions=versions),
+        initial={"deploy": asked if asked in versions else None, "percent": FIRST_PERCENT if live else 100},
+    )
+
+
+def _deploy(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
+    asked, present = form.cleaned_data, present_split(model)
+    if asked["version"] and asked["version"] != (present.canary or present.live):
+        raise TrafficError("Somebody has shifted the traffic since: look at it again.")
+    return traffic.deploy(model, asked["deploy"], percent=asked["percent"], actor=actor, reason=asked["reason"])
+
+
+def _preview_deploy(split: Split, versions: Sequence[str]) -> Preview:
+    if not versions:
+        return Preview(False, "There is no other version to deploy: register one first.", split)
+    if split.live is None:
+        return Preview(True, "Nothing answers yet: the version goes live and answers all.", split)
+    if split.canary is None:
+        return Preview(True, f"{split.live} answers all now, and what the canary leaves afterwards.", split)
+    return Preview(True, f"Canary {split.canary} has {split.canary_percent} % now; another version replaces it.", split)
+
+
 def _shift(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
+    present = present_split(model)
+    if form.cleaned_data["percent"] > present.canary_percent and not may_edit_model(actor.user, model):
+        raise TrafficError(
+            f"The on-call may lower the canary's share, {present.canary_percent} %; raising it is for editors."
+        )
     seen = form.cleaned_data["version"]
     if seen and seen != present_split(model).canary:
         raise TrafficError(f"{seen} is not the canary any more: look at the traffic again.")
@@ -117,7 +182,8 @@ def _confirmed(
     title: str,
     preview: Callable[[Split], Preview],
     act: Callable[[MLModel, Actor, forms.Form], Change | None],
-    form_class: type[ReasonForm] = ReasonForm,
+    form_class: Callable[..., ReasonForm] = ReasonForm,
+    initial: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """GET asks, POST acts; both only for who may."""
     model = get_object_or_404(MLModel, name=name)
@@ -126,8 +192,8 @@ def _confirmed(
     if not may(request.user, model):
         return page(request, "alerts/not_allowed.html", context, title=f"{title}: not allowed", status=403)
     split = present_split(model)
-    initial = {"percent": split.canary_percent, "version": split.canary or split.live}
-    form = form_class(request.POST if request.method == "POST" else None, initial=initial)
+    seen = {"percent": split.canary_percent, "version": split.canary or split.live}
+    form = form_class(request.POST if request.method == "POST" else None, initial={**seen, **(initial or {})})
     if request.method == "POST" and form.is_valid():
         try:
             change = act(model, Actor.of(request.user), form)

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
+from alerts.views.frame import partial
 from controlplane.models import LoopState, Peer, Release
 
 # Runs of the loop that may be missed before the page says so.
@@ -30,6 +34,12 @@ class Banner:
     since: datetime | None = None
     link: str = ""
     link_text: str = ""
+
+
+@login_required
+def show(request: HttpRequest) -> HttpResponse:
+    """The banners alone: every page asks for them, and asks again."""
+    return partial(request, "plumbline/banners.html", {"banners": banners(timezone.now())})
 
 
 def banners(now: datetime) -> list[Banner]:

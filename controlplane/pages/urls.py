@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from controlplane.pages import changes, home, model, releases
+from controlplane.pages import backtest, banners, changes, home, model, releases
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("banners/", banners.show, name="banners"),
     path("models/<str:name>/", model.show, name="model"),
+    path("models/<str:name>/backtest/", backtest.show, name="backtest"),
     path("models/<str:name>/live/", model.live, name="model-live"),
     path("releases/", releases.index, name="releases"),
     path("releases/<int:pk>/", releases.detail, name="release"),

@@ -9,12 +9,13 @@ from alerts.views.traffic import present_split
 from models_registry import traffic
 from models_registry.actor import SYSTEM
 from models_registry.models import Change, Member, MLModel
-from tests.fixtures.registry import Registry, make_team, make_user, make_version
+from tests.fixtures.registry import Registry, make_model, make_team, make_user, make_version
 
 ADDRESSES = {
     "roll-back": "/models/fraud/roll-back/",
     "promote": "/models/fraud/promote/",
     "shift": "/models/fraud/shift-traffic/",
+    "deploy": "/models/fraud/deploy/",
 }
 
 
@@ -44,28 +45,72 @@ def people(registry: Registry, fraud: MLModel) -> dict[str, User]:
 
 
 MATRIX = {
-    #                roll-back promote shift
-    "editor": (True, True, True),
-    "data editor": (True, True, True),
-    "on-call": (True, False, False),
-    "data on-call": (False, False, False),
-    "viewer": (False, False, False),
-    "stranger": (False, False, False),
-    "superuser": (True, True, True),
+    #                roll-back promote raise lower deploy
+    "editor": (True, True, True, True, True),
+    "data editor": (True, True, True, True, True),
+    "on-call": (True, False, False, True, False),
+    "data on-call": (False, False, False, False, False),
+    "viewer": (False, False, False, False, False),
+    "stranger": (False, False, False, False, False),
+    "superuser": (True, True, True, True, True),
+}
+
+
+# What is posted: the canary has 10 % before.
+POSTS = {
+    "roll-back": {},
+    "promote": {},
+    "raise": {"percent": 50},
+    "lower": {"percent": 5},
+    "deploy": {"deploy": "v2", "percent": 20},
 }
 
 
 @pytest.mark.parametrize("person", MATRIX)
-@pytest.mark.parametrize(("action", "column"), [("roll-back", 0), ("promote", 1), ("shift", 2)])
+@pytest.mark.parametrize(("column", "action"), enumerate(POSTS))
 def test_who_may(client: Client, people: dict[str, User], person: str, action: str, column: int) -> None:
     client.force_login(people[person])
     before = present_split(MLModel.objects.get(name="fraud"))
+    address = ADDRESSES.get(action, ADDRESSES["shift"])
     allowed = MATRIX[person][column]
-    assert client.get(ADDRESSES[action]).status_code == (200 if allowed else 403)
-    response = client.post(ADDRESSES[action], {"percent": 50, "reason": "tried"})
-    assert response.status_code == (302 if allowed else 403)
+    # Who may lower the share sees the form, and is told by it that raising is for editors.
+    sees = allowed or (action == "raise" and MATRIX[person][column + 1])
+    assert client.get(address).status_code == (200 if sees else 403)
+    response = client.post(address, {**POSTS[action], "reason": "tried"})
+    assert response.status_code == (302 if allowed else 200 if sees else 403)
     assert (present_split(MLModel.objects.get(name="fraud")) != before) == allowed
     assert Change.objects.filter(reason="tried").count() == int(allowed)
+
+
+class TestDeploying:
+    ADDRESS = ADDRESSES["deploy"]
+
+    def test_the_first_version_of_a_model_goes_live(self, client: Client, people: dict[str, User]) -> None:
+        model = make_model("young", people["editor"].memberships.get().team, versions=("v1",))
+        client.force_login(people["editor"])
+        page = client.get("/models/young/deploy/").content.decode()
+        assert "Nothing answers yet: the version goes live and answers all." in page
+        client.post("/models/young/deploy/", {"deploy": "v1", "percent": 100})
+        assert present_split(model).live == "v1"
+
+    def test_a_model_without_versions_says_what_to_do(self, client: Client, people: dict[str, User]) -> None:
+        make_model("empty", people["editor"].memberships.get().team, versions=())
+        client.force_login(people["editor"])
+        assert "register one first" in client.get("/models/empty/deploy/").content.decode()
+
+    def test_offers_what_is_not_live_and_takes_nothing_else(self, client: Client, people: dict[str, User]) -> None:
+        client.force_login(people["editor"])
+        response = client.post(self.ADDRESS, {"deploy": "v1", "percent": 20})
+        assert "Select a valid choice" in response.content.decode()
+
+    def test_is_refused_when_somebody_has_shifted_since(
+        self, client: Client, people: dict[str, User], fraud: MLModel
+    ) -> None:
+        traffic.roll_back(fraud, actor=SYSTEM)
+        client.force_login(people["editor"])
+        response = client.post(self.ADDRESS, {"deploy": "v2", "percent": 20, "version": "v2"})
+        assert "Somebody has shifted the traffic since" in response.content.decode()
+        assert present_split(fraud).canary is None
 
 
 @pytest.mark.usefixtures("fraud")
