@@ -8,7 +8,7 @@ from controlplane.attempt import Attempt, authors, unified
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.release_files import ReleaseFiles
-from controlplane.rollout import Say, silent
+from controlplane.rollout import Say, prove_offline, silent
 
 LOG = logging.getLogger(__name__)
 WAIT_SECONDS = 60.0
@@ -40,16 +40,7 @@ def write_first_release(files: ReleaseFiles, render: Callable[[], Bundle], say: 
 
 
 def _write_checked(attempt: Attempt, files: ReleaseFiles, bundle: Bundle) -> None:
-    checks.check_rules_readable(bundle)
-    with attempt.step("write"):
-        files.write(bundle)
-    folder = files.folder(bundle.hash)
-    with attempt.step("promtool"):
-        checks.check_with_promtool(folder, bundle)
-    with attempt.step("tests") as step:
-        step.message = f"{checks.check_rule_tests(folder, bundle, None)} rule test files passed"
-    with attempt.step("amtool"):
-        checks.check_with_amtool(folder)
+    prove_offline(attempt, files, bundle, None)
     with attempt.step("switch") as step:
         files.switch(bundle.hash)
         step.message = "the servers can start; they have not been asked yet"

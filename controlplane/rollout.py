@@ -71,6 +71,24 @@ class Watch:
     restarted: list[str] = field(default_factory=list)
 
 
+def prove_offline(
+    journal: Journal, files: ReleaseFiles, bundle: Bundle, base: Bundle | None, *, routes: bool = True
+) -> dict[Key, RenderedGroup]:
+    """All that can be checked without servers, with the release on disk; its groups. See Rollout.prove."""
+    groups = checks.check_rules_readable(bundle)
+    with journal.step("write") as step:
+        step.message = "new" if files.write(bundle) else "there already"
+    folder = files.folder(bundle.hash)
+    with journal.step("promtool"):
+        checks.check_with_promtool(folder, bundle)
+    with journal.step("tests") as step:
+        step.message = f"{checks.check_rule_tests(folder, bundle, base)} rule test files passed"
+    if routes:
+        with journal.step("amtool"):
+            checks.check_with_amtool(folder)
+    return groups
+
+
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """`servers` are those that answer. Every method raises Unreachable where a whole kind of them stops to."""
@@ -81,19 +99,9 @@ class Rollout:
 
     def prove(self, journal: Journal, bundle: Bundle, base: Bundle | None) -> Watch:
         """All checks. CheckRefused and CheckImpossible; nothing that a server reads is touched."""
-        groups = checks.check_rules_readable(bundle)
+        groups = prove_offline(journal, self.files, bundle, base, routes=bool(self.servers.alertmanagers))
         # Where the servers don't run it although it is current, nothing of it counts as known.
         before = readable_groups(None if base == bundle else base)
-        with journal.step("write") as step:
-            step.message = "new" if self.files.write(bundle) else "there already"
-        folder = self.files.folder(bundle.hash)
-        with journal.step("promtool"):
-            checks.check_with_promtool(folder, bundle)
-        with journal.step("tests") as step:
-            step.message = f"{checks.check_rule_tests(folder, bundle, base)} rule test files passed"
-        if self.servers.alertmanagers:
-            with journal.step("amtool"):
-                checks.check_with_amtool(folder)
         with journal.step("queries") as step:
             expressions = new_expressions(before, groups)
             checks.check_expressions(self.servers.prometheus, expressions)
@@ -144,9 +152,12 @@ class Rollout:
 
     def bring_back(self, bundle: Bundle) -> None:
         """Have all that answer load what is current, and see that they do. Refused or NotLoaded where they don't."""
-        servers, _ = self.servers.who_answer()
+        # Whoever can be told is told, also where nobody of the other kind answers.
+        servers, lost = self.servers.split()
         _reload(servers, bundle)
         self._verify(servers, bundle)
+        if lost:
+            raise lost[0]
 
     def go_back(self, journal: Journal, base: str) -> None:
         """`current` points to the release `base` again, and the servers run that.

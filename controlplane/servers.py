@@ -55,11 +55,19 @@ class Servers:
     def count(self) -> int:
         return len(self.prometheuses) + len(self.alertmanagers)
 
+    def split(self) -> tuple["Servers", list[Unreachable]]:
+        """Those that answer, which may be nobody, and of the others why not."""
+        lost: list[Unreachable] = []
+        prometheuses = _answering(self.prometheuses, lost)
+        return Servers(prometheuses, _answering(self.alertmanagers, lost)), lost
+
     def who_answer(self) -> tuple["Servers", list[str]]:
         """Those that answer, and of the others why not. Unreachable where nobody of a kind answers."""
-        prometheuses, lost = _sorted_out(self.prometheuses)
-        alertmanagers, lost_too = _sorted_out(self.alertmanagers)
-        return Servers(prometheuses, alertmanagers), lost + lost_too
+        there, lost = self.split()
+        for kind, left in ((self.prometheuses, there.prometheuses), (self.alertmanagers, there.alertmanagers)):
+            if kind and not left:
+                raise _together([error for error in lost if error.url in {without_password(s.url) for s in kind}])
+        return there, [str(error) for error in lost]
 
     def differences(self, bundle: Bundle) -> list[str]:
         """What they run otherwise than `bundle` says; empty: they run it. Raises Unreachable and Refused."""
@@ -79,8 +87,9 @@ class Servers:
         return _whose(prometheus, self.prometheuses)
 
 
-def _sorted_out(servers: tuple[Server, ...]) -> tuple[tuple[Server, ...], list[str]]:
-    there, lost = [], []
+def _answering(servers: tuple[Server, ...], lost: list[Unreachable]) -> tuple[Server, ...]:
+    """Those that say that they are ready; the others are added to `lost`."""
+    there = []
     for server in servers:
         try:
             server.text("GET", "/-/ready")
@@ -89,11 +98,13 @@ def _sorted_out(servers: tuple[Server, ...]) -> tuple[tuple[Server, ...], list[s
             lost.append(error)
         except Refused as error:
             lost.append(Unreachable(server.url, f"it answers {error.status} to /-/ready"))
-    if lost and not there:
-        if len(lost) == 1:
-            raise lost[0]
-        raise Unreachable(" and ".join(error.url for error in lost), "; ".join(error.reason for error in lost))
-    return tuple(there), [str(error) for error in lost]
+    return tuple(there)
+
+
+def _together(lost: list[Unreachable]) -> Unreachable:
+    if len(lost) == 1:
+        return lost[0]
+    return Unreachable(" and ".join(error.url for error in lost), "; ".join(error.reason for error in lost))
 
 
 def _whose(server: HttpClient, of: Sequence[HttpClient]) -> str:
