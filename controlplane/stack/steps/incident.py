@@ -95,7 +95,7 @@ def version_rows(page: str) -> dict[str, dict[str, str]]:
         [_text(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
         for row in table.partition("<tbody>")[2].split("</tr>")
     ]
-    return {row[0]: dict(zip(head, row, strict=True)) for row in rows if len(row) == len(head)}
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows if row and len(row) == len(head)}
 
 
 def _text(cell: str) -> str:
