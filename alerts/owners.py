@@ -9,12 +9,11 @@ from collections.abc import Iterable
 
 from alerts.expressions import Expr, join_labels, set_label, set_label_where
 from alerts.kind import AlertKind, Owner
+from alerts.literal_patterns import MODEL_INPUT
 from models_registry.fleet import FleetModel
 from telemetry.names import FEATURE, MODEL
 
 TEAM, SEVERITY = "team", "severity"
-# Joined from model and feature for the time of the chain. A model's name has no slash, so the first one ends it.
-_INPUT = "model_input"
 
 
 def team_of(owner: str, model: FleetModel, feature: str = "") -> str:
@@ -48,10 +47,10 @@ def _with_feature_teams(expression: Expr, models: list[FleetModel]) -> Expr:
                 inputs[feature.team].append(f"{model.name}/{feature.name}")
     if not inputs:
         return expression
-    expression = join_labels(expression, _INPUT, "/", MODEL, FEATURE)
+    expression = join_labels(expression, MODEL_INPUT, "/", MODEL, FEATURE)
     for team, names in sorted(inputs.items()):
-        expression = set_label_where(expression, TEAM, team, _INPUT, names)
-    return set_label(expression, _INPUT, "")
+        expression = set_label_where(expression, TEAM, team, MODEL_INPUT, names)
+    return set_label(expression, MODEL_INPUT, "")
 
 
 def with_severity(expression: Expr, kind: AlertKind, models: Iterable[FleetModel]) -> Expr:

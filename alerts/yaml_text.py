@@ -28,3 +28,8 @@ def dump(document: Any) -> str:
     """`document` as YAML with the header."""
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
     return HEADER + text
+
+
+def load(text: str) -> Any:
+    """Mappings, lists and texts: a label `on` or `1e3` stays what was written, as Prometheus reads it."""
+    return yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506  builds nothing else
