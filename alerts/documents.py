@@ -1,8 +1,8 @@
-"""Export documents of policies and custom alerts: plain data, as the registry file holds it and as Changes keep it."""
+"""Export documents of policies, custom alerts and objectives: plain data, for the registry file and for Changes."""
 
 from typing import Any
 
-from alerts.models import AlertPolicy, CustomAlert
+from alerts.models import AlertPolicy, CustomAlert, Objective
 from telemetry.promql import duration
 
 Document = dict[str, Any]
@@ -37,6 +37,19 @@ def custom_alert_document(alert: CustomAlert) -> Document:
         "fires_case": alert.fires_case,
         "silent_case": alert.silent_case,
         **({} if alert.enabled else {"enabled": False}),
+    }
+
+
+def objective_document(objective: Objective) -> Document:
+    """The whole objective."""
+    return {
+        "model": objective.model.name,
+        "name": objective.name,
+        "kind": objective.kind,
+        "route": objective.route,
+        "target": objective.target,
+        "period_days": objective.period_days,
+        **({} if objective.latency_seconds is None else {"latency_seconds": objective.latency_seconds}),
     }
 
 

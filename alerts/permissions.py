@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts.models import AlertPolicy, CustomAlert
+from alerts.models import AlertPolicy, CustomAlert, Objective
 from models_registry.models import Team
 from models_registry.permissions import may_edit_model, may_edit_team
 
@@ -29,3 +29,8 @@ def may_edit_defaults(user: Any) -> bool:
 def may_edit_custom_alert(user: Any, alert: CustomAlert) -> bool:
     """The editors of the alert's model."""
     return may_edit_model(user, alert.model)
+
+
+def may_edit_objective(user: Any, objective: Objective) -> bool:
+    """The editors of the objective's model."""
+    return may_edit_model(user, objective.model)

@@ -1,4 +1,4 @@
-"""Changing what wakes whom: policies and custom alerts. Each edit and its Change are one transaction.
+"""Changing what wakes whom: policies, custom alerts and objectives. Each edit and its Change are one transaction.
 
 The admin, the API and the registry file all come through here. Repeating an edit changes nothing and returns None.
 """
@@ -10,17 +10,20 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts.documents import Document, custom_alert_document, policy_document
-from alerts.models import AlertPolicy, CustomAlert
+from alerts.documents import Document, custom_alert_document, objective_document, policy_document
+from alerts.models import AlertPolicy, CustomAlert, ErrorBudget, HourlyCount, Objective
 from models_registry import changes
 from models_registry.actor import Actor
 from models_registry.models import Change, MLModel, Team
 
-Row = TypeVar("Row", AlertPolicy, CustomAlert)
+Row = TypeVar("Row", AlertPolicy, CustomAlert, Objective)
 
 # What a policy is about. Another scope is another policy: its alerts start anew.
 POLICY_IDENTITY = ("alert", "team_id", "model_id")
 CUSTOM_IDENTITY = ("name", "model_id")
+OBJECTIVE_IDENTITY = ("name", "model_id")
+# What an objective counts: with another answer to one of these, what was counted is of something else.
+_COUNTED = ("kind", "route", "latency_seconds")
 
 
 def set_policy(
@@ -70,6 +73,32 @@ def delete_custom_alert(alert: CustomAlert, *, actor: Actor, reason: str = "") -
     return _delete(alert, custom_alert_document(alert), actor, reason)
 
 
+def save_objective(objective: Objective, *, actor: Actor, reason: str = "") -> Change | None:
+    """Write the objective. ValidationError names the fields. None: nothing differs.
+
+    Where it counts something else from now on, the counts so far are forgotten and asked for anew.
+    """
+    with transaction.atomic():
+        stored = Objective.objects.select_for_update().filter(pk=objective.pk).first()
+        change = _save(objective, _objectives(), objective_document, OBJECTIVE_IDENTITY, actor, reason)
+        if stored is not None and change is not None:
+            if any(getattr(stored, name) != getattr(objective, name) for name in _COUNTED):
+                HourlyCount.objects.filter(objective=stored).delete()
+            # Of another period, too, the sums are others.
+            if any(getattr(stored, name) != getattr(objective, name) for name in (*_COUNTED, "period_days")):
+                ErrorBudget.objects.filter(objective=stored).delete()
+        return change
+
+
+def delete_objective(objective: Objective, *, actor: Actor, reason: str = "") -> Change:
+    """Without the objective, its counts are gone; its rules with the next release."""
+    return _delete(objective, objective_document(objective), actor, reason)
+
+
+def _objectives() -> QuerySet[Objective]:
+    return Objective.objects.select_related("model")
+
+
 def _policies() -> QuerySet[AlertPolicy]:
     return AlertPolicy.objects.select_related("team", "model")
 
@@ -116,7 +145,7 @@ def _refuse_another_identity(stored: Any, row: Any, identity: tuple[str, ...]) -
         )
 
 
-def _told(row: AlertPolicy | CustomAlert, before: Document | None, after: Document) -> str:
+def _told(row: AlertPolicy | CustomAlert | Objective, before: Document | None, after: Document) -> str:
     what = f"{row._meta.verbose_name} {row}"
     if before is None:
         return f"{what} made"
@@ -124,7 +153,7 @@ def _told(row: AlertPolicy | CustomAlert, before: Document | None, after: Docume
     return f"{what}: {', '.join(fields)} changed"
 
 
-def _delete(row: AlertPolicy | CustomAlert, document: Document, actor: Actor, reason: str) -> Change:
+def _delete(row: AlertPolicy | CustomAlert | Objective, document: Document, actor: Actor, reason: str) -> Change:
     with transaction.atomic():
         # Written first, while the row still has an id.
         change = changes.record(

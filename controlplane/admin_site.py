@@ -14,8 +14,9 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from alerts.admin import CustomAlertInline, PolicyInline
-from alerts.models import Runbook
+from alerts.admin import CustomAlertInline, ObjectiveInline, PolicyInline
+from alerts.models import Objective, Runbook
+from alerts.policy_edits import delete_objective, save_objective
 from controlplane import runbook_inline
 from controlplane.runbook_inline import RunbookInline
 from drift.admin import DriftCheckInline
@@ -36,6 +37,7 @@ class RoomEdits:
 
 ROOMS: dict[type[Model], RoomEdits] = {
     DriftCheck: RoomEdits(save_check, delete_check),
+    Objective: RoomEdits(save_objective, delete_objective),
     Runbook: RoomEdits(runbook_inline.save_row, runbook_inline.delete_row),
 }
 
@@ -47,7 +49,7 @@ admin.site.unregister(MLModel)
 class ComposedModelAdmin(MLModelAdmin):
     """The model's page with what the other rooms keep of it."""
 
-    inlines = [*MLModelAdmin.inlines, DriftCheckInline, PolicyInline, CustomAlertInline, RunbookInline]
+    inlines = [*MLModelAdmin.inlines, DriftCheckInline, ObjectiveInline, PolicyInline, CustomAlertInline, RunbookInline]
 
     def links(self, model: MLModel) -> list[tuple[str, str]]:
         """Where the other rooms' things are added, too."""

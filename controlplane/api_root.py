@@ -19,6 +19,7 @@ LISTS = {
     "alert-catalogue": "api-alert-catalogue",
     "alert-policies": "api-alert-policy-list",
     "custom-alerts": "api-custom-alert-list",
+    "objectives": "api-objective-list",
     "schema": "api-schema",
     "docs": "api-docs",
 }

@@ -15,7 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from alerts.models import Incident
+from alerts.hourly_counts import budget_of
+from alerts.models import Incident, Objective
 from controlplane.http_metrics import http_registry
 from controlplane.models import LoopState, Peer, Release
 from controlplane.models.release import is_failing
@@ -36,6 +37,7 @@ class ControlPlaneCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _models()
+        yield from _objectives()
         yield from _releases()
         yield from _loop()
         yield from _peers()
@@ -70,6 +72,28 @@ def _models() -> Iterator[Metric]:
         for (version, role), share in model.weights().items():
             weights.add_metric([model.name, version, role], share)
     yield from (weights, registered, starts)
+
+
+def _objectives() -> Iterator[Metric]:
+    """What is left of the error budgets, as of the last full hour. Where counting has stopped, nothing is told."""
+    labels = [names.MODEL, names.ROUTE, names.OBJECTIVE]
+    target = GaugeMetricFamily(names.OBJECTIVE_TARGET, "The share of answers that has to be good.", labels=labels)
+    left = GaugeMetricFamily(
+        names.BUDGET_LEFT, "The share of the error budget that is left: 1 untouched, below 0 missed.", labels=labels
+    )
+    coverage = GaugeMetricFamily(
+        names.OBJECTIVE_COVERAGE, "The share of the period's hours about which something is known.", labels=labels
+    )
+    now = timezone.now()
+    for objective in Objective.objects.select_related("model", "budget").order_by("model__name", "name"):
+        values = [objective.model.name, objective.route, objective.name]
+        target.add_metric(values, objective.target)
+        budget = budget_of(objective)
+        if budget is not None and not budget.is_stale(now):
+            coverage.add_metric(values, budget.coverage)
+            if budget.left is not None:
+                left.add_metric(values, budget.left)
+    yield from (target, left, coverage)
 
 
 def _releases() -> Iterator[Metric]:

@@ -15,8 +15,10 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
+from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
+from alerts.prometheus import Prometheus
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
 from controlplane.reachability import note_reachability
@@ -132,6 +134,13 @@ def _incidents(now: datetime) -> str:
     return f"{record_prometheus_alerts(servers.prometheus.alerts(), now)} incidents that no message told of"
 
 
+def _error_budgets(now: datetime) -> str:
+    if not is_due(now):
+        return "every full hour is counted"
+    servers, _ = Servers.from_settings(settings).who_answer()
+    return str(collect_error_budgets(Prometheus(servers.prometheus.url, timeout=QUERY_SECONDS), now))
+
+
 def _drift(now: datetime) -> str:
     dispatched = dispatch_due(now)
     if dispatched.error:
@@ -158,6 +167,7 @@ STEPS: dict[str, Callable[[datetime], str]] = {
     "replicas": _replicas,
     "incidents": _incidents,
     "drift": _drift,
+    "error_budgets": _error_budgets,
     "annotations": _annotations,
     "publish": _publish,
 }

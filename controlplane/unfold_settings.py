@@ -67,6 +67,7 @@ UNFOLD: dict[str, Any] = {
                     _list("Pipeline releases", "conveyor_belt", "models_registry_pipelinerelease"),
                     _list("Alert policies", "tune", "alerts_alertpolicy"),
                     _list("Custom alerts", "add_alert", "alerts_customalert"),
+                    _list("Objectives", "flag", "alerts_objective"),
                     _list("Drift checks", "monitoring", "drift_driftcheck"),
                     _list("Teams", "groups", "models_registry_team"),
                     _list("Replicas", "dns", "models_registry_replica"),

@@ -23,6 +23,7 @@ from alerts.subject import RELEASE_KINDS, limits_of, open_incidents, recent_chan
 from alerts.views.frame import page, partial
 from alerts.views.runbook import prometheus
 from alerts.views.traffic import weights
+from controlplane.pages.objectives import objectives_shown
 from drift.engine.verdict import Verdict, from_document
 from drift.models import CheckStatus, DriftCheck
 from models_registry.fleet import FleetBaseline, FleetModel, load_model
@@ -83,6 +84,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "custom": CustomAlert.objects.filter(model=row).order_by("name"),
         "drift": drift_rows(row),
         "check": DriftCheck.objects.filter(model=row).first(),
+        "objectives": objectives_shown(row, now),
         "baselines": [(b, age_days(b, now)) for b in _baselines(row)],
         "replicas": [r for r in Replica.objects.order_by("name") if name in r.loaded],
         "changes": changes,

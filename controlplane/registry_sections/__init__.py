@@ -7,8 +7,9 @@ from controlplane.registry_sections.alert_policies import ALERT_POLICIES
 from controlplane.registry_sections.custom_alerts import CUSTOM_ALERTS
 from controlplane.registry_sections.drift_checks import DRIFT_CHECKS
 from controlplane.registry_sections.models import MODELS
+from controlplane.registry_sections.objectives import OBJECTIVES
 from controlplane.registry_sections.runbooks import RUNBOOKS
 from controlplane.registry_sections.section import Section
 from controlplane.registry_sections.teams import TEAMS
 
-SECTIONS: tuple[Section, ...] = (TEAMS, MODELS, ALERT_POLICIES, CUSTOM_ALERTS, DRIFT_CHECKS, RUNBOOKS)
+SECTIONS: tuple[Section, ...] = (TEAMS, MODELS, ALERT_POLICIES, CUSTOM_ALERTS, OBJECTIVES, DRIFT_CHECKS, RUNBOOKS)

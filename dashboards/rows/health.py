@@ -27,6 +27,7 @@ def panels(board: Board) -> list[Panel]:
         _errors(board),
         _replicas(board),
         _saturation(board),
+        _budget(board),
         _cpu(board),
         _memory(board),
     ]
@@ -120,6 +121,17 @@ def _saturation(board: Board) -> Panel:
     )
     query = Query(board.model(names.SATURATION), board.legend("in flight" if board.one_model else ""))
     return lines(frame, [query, *board.limit_queries(SATURATION_ALERT)], limit=board.limit(SATURATION_ALERT))
+
+
+def _budget(board: Board) -> Panel:
+    frame = board.health_frame(
+        "Error budget left",
+        "Of each objective, the share of its error budget that is left over its period, as of the last full hour: 100 %"
+        " is untouched, 0 is spent, below the objective is missed. No line: nothing is counted.",
+        "percentunit",
+    )
+    legend = board.legend(f"{{{{{names.OBJECTIVE}}}}}")
+    return lines(frame, [Query(board.model(names.BUDGET_LEFT), legend)])
 
 
 def _on_replicas(board: Board, expr: str) -> str:
