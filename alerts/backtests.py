@@ -58,6 +58,12 @@ class Backtest:
         return comparison_of(self.kind)
 
     @property
+    def charted_grid(self) -> Grid:
+        """Since the first data: a chart of a month is not for the hour that has any."""
+        begins = self.gaps[0].end if self.gaps and self.gaps[0].start == self.grid.start else self.grid.start
+        return Grid(begins, self.grid.step, (self.grid.end - begins) // self.grid.step)
+
+    @property
     def unseen(self) -> tuple[Interval, ...]:
         """When nothing is known, of the whole time that was asked for."""
         before = [Interval(self.asked.start, self.grid.start)] if self.grid.start > self.asked.start else []
@@ -138,7 +144,7 @@ def _replay(rule: AlertRule, held: Mapping[str, Held], grid: Grid) -> Replay:
 def _with_chart(found: Backtest, prometheus: Recorder, measured: str) -> Backtest:
     """The chart is an extra: without it, what was counted still holds."""
     try:
-        series, step = read_chart(prometheus, measured, found.grid)
+        series, step = read_chart(prometheus, measured, found.charted_grid)
     except (Unreachable, Refused) as error:
         return replace(found, chart_problem=str(error))
     return replace(found, charted=tuple(series), chart_step=step)

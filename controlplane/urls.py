@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alerts.incidents_api import IncidentViewSet
 from controlplane.api_root import ApiRootView
+from controlplane.backtest_api import BacktestView
 from controlplane.control_metrics import metrics
 from controlplane.health import healthz
 from controlplane.releases_api import ReleaseViewSet
@@ -17,6 +18,7 @@ urlpatterns = [
     path("api/", ApiRootView.as_view(), name="api-root"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("api/models/<str:model_name>/backtest/", BacktestView.as_view(), name="api-model-backtest"),
     path("api/", include("models_registry.urls")),
     path("api/", include("drift.urls")),
     path("api/releases/", ReleaseViewSet.as_view({"get": "list"}), name="api-release-list"),

@@ -1,6 +1,7 @@
 """Alert policies in the admin: a field for each limit of the alert, saying what holds where it is left empty."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -36,6 +37,7 @@ class PolicyForm(forms.ModelForm):
 
     kind: AlertKind
     may_set_defaults = False
+    proposed: Mapping[str, str] = MappingProxyType({})  # what a link fills in: field -> what is typed there
 
     for_seconds = DurationField(label="For")
 
@@ -48,6 +50,7 @@ class PolicyForm(forms.ModelForm):
         self.instance.alert = self.kind.name
         for parameter in self.kind.parameters:
             self.fields[_LIMIT + parameter.name].initial = self.instance.thresholds.get(parameter.name)
+        self.initial.update({name: value for name, value in self.proposed.items() if name in self.fields})
 
     def clean(self) -> dict[str, Any]:
         """The limits that are stated, and whether this person may set them for everybody."""
@@ -112,6 +115,7 @@ class PolicyAdmin(RegistryAdmin):
     list_select_related = ["team", "model"]
     search_fields = ["alert", "team__name", "model__name"]
     autocomplete_fields = ["team", "model"]
+    change_form_before_template = "admin/alerts/alertpolicy/backtests.html"
 
     @admin.display(description="Limits")
     def stated(self, policy: AlertPolicy) -> str:
@@ -146,6 +150,8 @@ class PolicyAdmin(RegistryAdmin):
         if kind is None or self._only_read(request, obj):
             return super().get_form(request, obj, change, **kwargs)
         chosen = form_for(kind, may_edit_defaults(request.user))
+        if obj is not None and request.method == "GET":
+            chosen.proposed = _proposed(request)
         form = super().get_form(request, obj, change, **{**kwargs, "form": chosen, "fields": None})
         if obj is None and kind.on_models:
             teams = Team.objects.all()
@@ -194,6 +200,12 @@ class PolicyAdmin(RegistryAdmin):
 
     def _kind(self, request: HttpRequest, obj: Any) -> AlertKind | None:
         return KINDS.get(obj.alert if obj is not None else request.GET.get("alert", ""))
+
+
+def _proposed(request: HttpRequest) -> dict[str, str]:
+    """The limits and `for` of the address, as a backtest's *Save this policy* fills them in."""
+    names = [name for name in request.GET if name.startswith(_LIMIT) or name in _DURATIONS]
+    return {name: request.GET.get(name, "") for name in names}
 
 
 class _Placeholders(dict[str, str]):

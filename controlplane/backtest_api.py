@@ -1,0 +1,201 @@
+"""POST /api/models/<name>/backtest/: when an alert would have fired with other limits. Changes nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import exceptions, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alerts.backtest import Interval
+from alerts.backtest_words import notes, verdict
+from alerts.backtests import DAYS, Backtest, NotComparable, Trial, comparison_of
+from alerts.catalogue import KINDS
+from alerts.http import Refused, Unreachable
+from alerts.kind import AlertKind
+from controlplane.backtesting import candidates, errors_in, run
+from models_registry.api.base import StrictSerializer
+from models_registry.fleet import FleetModel, load_model
+from telemetry import promql
+
+# So that an answer stays readable; the counts are of all.
+MOST_FIRINGS, MOST_GAPS = 500, 200
+
+
+class PrometheusUnreachable(exceptions.APIException):
+    """Nothing is known, which is not the same as nothing fired."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "prometheus_unreachable"
+
+
+class PrometheusRefused(exceptions.APIException):
+    """Prometheus answered, and refused."""
+
+    status_code = status.HTTP_502_BAD_GATEWAY
+    default_code = "prometheus_refused"
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class DurationField(serializers.Field):
+    """Whole seconds, written as Prometheus writes durations: 30s, 5m, 1h30m."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return promql.seconds(str(data))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def to_representation(self, value: int) -> str:
+        return promql.duration(value)
+
+
+class BacktestQuestionSerializer(StrictSerializer):
+    """The limits to try. What is left out is as in the policy in force."""
+
+    alert = serializers.CharField(help_text="An alert of the catalogue.")
+    thresholds = serializers.DictField(child=serializers.FloatField(), required=False, default=dict)
+    days = serializers.ChoiceField(choices=DAYS, default=7, help_text="How far to look back.")
+
+    def get_fields(self) -> dict[str, Any]:
+        # `for` is a word of Python's.
+        return {**super().get_fields(), "for": DurationField(required=False, help_text="For example 5m.")}
+
+
+class SpanSerializer(serializers.Serializer):
+    """A stretch of time."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+
+class FiringSerializer(SpanSerializer):
+    """One alert's firing; `still`: it would be firing now."""
+
+    labels = serializers.DictField(child=serializers.CharField())
+    still = serializers.BooleanField()
+
+
+class TrialSerializer(serializers.Serializer):
+    """What an alert under some limits would have done. Firings that overlap are one of `count`."""
+
+    policy = serializers.CharField()
+    enabled = serializers.BooleanField(help_text="False: the policy is off, and nothing is counted.")
+    thresholds = serializers.DictField(child=serializers.FloatField())
+    count = serializers.IntegerField(allow_null=True)
+    total_seconds = serializers.IntegerField(allow_null=True)
+    longest_seconds = serializers.IntegerField(allow_null=True)
+    firings = FiringSerializer(many=True, help_text=f"The newest {MOST_FIRINGS}.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "for": DurationField()}
+
+
+class BacktestSerializer(serializers.Serializer):
+    """Edited limits beside those in force. `count` and times are null where nothing is known."""
+
+    alert = serializers.CharField()
+    model = serializers.CharField()
+    days = serializers.IntegerField()
+    verdict = serializers.CharField(help_text="All of it in words.")
+    notes = serializers.ListField(child=serializers.CharField())
+    asked = SpanSerializer(help_text="The time that was asked for.")
+    looked_at = SpanSerializer(help_text="The part of it that Prometheus keeps and that could be read in time.")
+    step_seconds = serializers.IntegerField()
+    retention_seconds = serializers.IntegerField(allow_null=True)
+    no_data_seconds = serializers.IntegerField(help_text="Of the time asked for.")
+    no_data = SpanSerializer(many=True, help_text=f"When nothing is known; the longest {MOST_GAPS}.")
+    edited = TrialSerializer()
+    present = TrialSerializer()
+
+
+class BacktestView(APIView):
+    """Backtests. Everybody who is signed in may look back; saving a policy is another call."""
+
+    @extend_schema(operation_id="models_backtest", request=BacktestQuestionSerializer, responses=BacktestSerializer)
+    def post(self, request: Request, model_name: str) -> Response:
+        """When an alert would have fired with other limits, beside the policy in force. Changes nothing.
+
+        503 where Prometheus can't be reached: nothing is known then. Takes up to a quarter of a minute.
+        """
+        model = load_model(model_name)
+        if model is None:
+            raise Http404
+        question = BacktestQuestionSerializer(data=request.data)
+        question.is_valid(raise_exception=True)
+        asked = question.validated_data
+        kind = _kind(asked["alert"], model)
+        errors = errors_in(kind, asked["thresholds"], asked.get("for"))
+        if errors:
+            raise serializers.ValidationError({_FIELDS.get(name, name): [error] for name, error in errors.items()})
+        try:
+            found = run(kind, model, asked["thresholds"], asked.get("for"), days=asked["days"])
+        except Unreachable as error:
+            raise PrometheusUnreachable(f"{error}. When the alert would have fired is not known.") from error
+        except Refused as error:
+            raise PrometheusRefused(f"Prometheus refused: {error}") from error
+        return Response(BacktestSerializer(shown(found)).data)
+
+
+_FIELDS = {"for_seconds": "for"}
+
+
+def _kind(name: str, model: FleetModel) -> AlertKind:
+    kinds = {kind.name: kind for kind in candidates(model)}
+    if name in kinds:
+        return kinds[name]
+    try:
+        error = f"There is no alert {name!r}." if name not in KINDS else ""
+        if not error:
+            comparison_of(KINDS[name])
+            error = f"{name} says nothing about {model.name}."
+    except NotComparable as reason:
+        error = str(reason)
+    raise serializers.ValidationError({"alert": [f"{error} Those that can be: {', '.join(sorted(kinds))}."]})
+
+
+def shown(found: Backtest) -> dict[str, Any]:
+    """The backtest as the API writes it."""
+    return {
+        "alert": found.kind.name,
+        "model": found.model.name,
+        "days": found.days,
+        "verdict": verdict(found),
+        "notes": notes(found),
+        "asked": _span(found.asked),
+        "looked_at": _span(found.grid.span),
+        "step_seconds": found.grid.step,
+        "retention_seconds": found.kept,
+        "no_data_seconds": found.unseen_seconds,
+        "no_data": [_span(g) for g in sorted(sorted(found.unseen, key=lambda g: -g.seconds)[:MOST_GAPS])],
+        "edited": _trial(found.edited, known=not found.knows_nothing),
+        "present": _trial(found.present, known=not found.knows_nothing),
+    }
+
+
+def _trial(trial: Trial, known: bool) -> dict[str, Any]:
+    replay = trial.replay if known else None
+    return {
+        "policy": trial.limits.policy_id,
+        "enabled": trial.limits.enabled,
+        "thresholds": dict(trial.limits.thresholds),
+        "for": trial.limits.for_,
+        "count": replay.count if replay else None,
+        "total_seconds": replay.total if replay else None,
+        "longest_seconds": replay.longest if replay else None,
+        "firings": [
+            {**_span(firing.at), "labels": dict(firing.labels), "still": firing.still}
+            for firing in (replay.firings[-MOST_FIRINGS:] if replay else ())
+        ],
+    }
+
+
+def _span(interval: Interval) -> dict[str, datetime]:
+    return {
+        "start": datetime.fromtimestamp(interval.start, UTC),
+        "end": datetime.fromtimestamp(interval.end, UTC),
+    }
