@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
@@ -51,8 +53,35 @@ def url(name: str, default: str = "", schemes: tuple[str, ...] = ("http", "https
 def _absolute(name: str, value: str, schemes: tuple[str, ...]) -> str:
     value = value.rstrip("/")
     if value and (urlsplit(value).scheme not in schemes or not (urlsplit(value).netloc or urlsplit(value).path)):
-        raise ImproperlyConfigured(f"{name}={value!r} is not a URL with one of the schemes {', '.join(schemes)}.")
+        told = _without_password(value)
+        raise ImproperlyConfigured(f"{name}={told!r} is not a URL with one of the schemes {', '.join(schemes)}.")
     return value
+
+
+def _without_password(value: str) -> str:
+    """For messages, whatever it is that somebody took for a URL."""
+    scheme, slashes, rest = value.rpartition("://") if value.count("://") == 1 else ("", "", value)
+    return scheme + slashes + rest.rpartition("@")[2]
+
+
+def shown_url(name: str, default: str = "") -> str:
+    """The variable as `url` reads it. It ends up in links, so it can't hold a user or a password."""
+    value = url(name, default)
+    if "@" in urlsplit(value).netloc:
+        told = _without_password(value)
+        raise ImproperlyConfigured(f"{name}={told!r} is shown to people: leave the user and the password out.")
+    return value
+
+
+def database(name: str, default: str) -> Any:
+    """The variable as Django's description of a database, connections kept for a minute. It may hold a password."""
+    value = text(name) or default
+    try:
+        return dj_database_url.parse(value, conn_max_age=60, conn_health_checks=True)
+    except ValueError:
+        told = "is no database's address: write postgres://user:password@host:5432/name or sqlite:////folder/file."
+        # Without its cause, which might quote it.
+        raise ImproperlyConfigured(f"{name} {told}") from None
 
 
 def urls(name: str, default: str) -> list[str]:
@@ -61,10 +90,11 @@ def urls(name: str, default: str) -> list[str]:
     One scrape job watches them all, and a job has one scheme and one path.
     """
     found = [_absolute(name, part.strip(), ("http", "https")) for part in text(name, default).split(",")]
+    told = ",".join(map(_without_password, found))
     if len({(urlsplit(each).scheme, urlsplit(each).path) for each in found}) > 1:
-        raise ImproperlyConfigured(f"{name}={','.join(found)!r}: give all of them the same scheme and path.")
+        raise ImproperlyConfigured(f"{name}={told!r}: give all of them the same scheme and path.")
     if len(set(found)) < len(found):
-        raise ImproperlyConfigured(f"{name}={','.join(found)!r} names a server twice: leave one out.")
+        raise ImproperlyConfigured(f"{name}={told!r} names a server twice: leave one out.")
     return found
 
 

@@ -1,8 +1,11 @@
 """From the database to a bundle: every renderer called with the fleet, the policies and the settings."""
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from alerts.catalogue import KINDS
+from alerts.http import without_password
 from alerts.options import RenderOptions
 from alerts.policies import Policies, load_policies
 from alerts.routing import render_alertmanager
@@ -24,7 +27,7 @@ def render_bundle() -> Bundle:
             PROMETHEUS_CONFIG: render_prometheus(options),
             ALERTMANAGER_CONFIG: render_alertmanager(fleet, options),
         }
-        | render_dashboards(fleet, DashboardOptions.from_settings(settings), limits_to_draw(fleet, policies))
+        | render_dashboards(fleet, _dashboard_options(), limits_to_draw(fleet, policies))
     )
 
 
@@ -32,10 +35,11 @@ def render_options() -> RenderOptions:
     """What the alerts' renderers need to know beside the fleet: the settings, and how often drift is checked."""
     return RenderOptions(
         plumbline_url=settings.PLUMBLINE_URL,
-        alertmanager_url=settings.ALERTMANAGER_URL,
-        prometheus_url=settings.PROMETHEUS_URL,
-        further_alertmanager_urls=tuple(settings.FURTHER_ALERTMANAGER_URLS),
-        further_prometheus_urls=tuple(settings.FURTHER_PROMETHEUS_URLS),
+        # We may need a password to ask them; a bundle holds none.
+        alertmanager_url=without_password(settings.ALERTMANAGER_URL),
+        prometheus_url=without_password(settings.PROMETHEUS_URL),
+        further_alertmanager_urls=tuple(map(without_password, settings.FURTHER_ALERTMANAGER_URLS)),
+        further_prometheus_urls=tuple(map(without_password, settings.FURTHER_PROMETHEUS_URLS)),
         environment=settings.ENVIRONMENT_LABEL,
         plumbline_target=settings.PLUMBLINE_TARGET,
         drift_exporter_target=settings.DRIFT_EXPORTER_TARGET,
@@ -50,6 +54,15 @@ def render_options() -> RenderOptions:
         group_interval=settings.ROUTE_GROUP_INTERVAL_SECONDS,
         repeat_interval=settings.ROUTE_REPEAT_INTERVAL_SECONDS,
         check_intervals=dict(DriftCheck.objects.values_list("model__name", "interval_seconds")),
+    )
+
+
+def _dashboard_options() -> DashboardOptions:
+    options = DashboardOptions.from_settings(settings)
+    return replace(
+        options,
+        prometheus_url=without_password(options.prometheus_url),
+        alertmanager_url=without_password(options.alertmanager_url),
     )
 
 

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
 from controlplane import environment
@@ -23,11 +22,11 @@ ARTIFACTS_DIR = PLUMBLINE_HOME / "artifacts"
 PREDICTIONS_DIR = Path(environment.text("PREDICTIONS_DIR", str(PLUMBLINE_HOME / "predictions")))
 SECRETS_DIR = PLUMBLINE_HOME / "secrets"
 
-PLUMBLINE_URL = environment.url("PLUMBLINE_URL", "http://127.0.0.1:8000")
+PLUMBLINE_URL = environment.shown_url("PLUMBLINE_URL", "http://127.0.0.1:8000")
 # The first is the one that is asked; all are configured, reloaded and verified.
 PROMETHEUS_URL, *FURTHER_PROMETHEUS_URLS = environment.urls("PROMETHEUS_URL", "http://127.0.0.1:9090")
 ALERTMANAGER_URL, *FURTHER_ALERTMANAGER_URLS = environment.urls("ALERTMANAGER_URL", "http://127.0.0.1:9093")
-GRAFANA_URL = environment.url("GRAFANA_URL")
+GRAFANA_URL = environment.shown_url("GRAFANA_URL")
 GRAFANA_TOKEN = environment.text("GRAFANA_TOKEN")
 REDIS_URL = environment.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "redis+socket", "unix"))
 
@@ -120,13 +119,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        environment.text("DATABASE_URL") or f"sqlite:///{PLUMBLINE_HOME / 'plumbline.sqlite3'}",
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
-}
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{PLUMBLINE_HOME / 'plumbline.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Measured with four writing processes: anything less loses over half of the transactions.
     DATABASES["default"]["OPTIONS"] = {
