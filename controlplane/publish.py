@@ -181,8 +181,12 @@ class Publisher:
         except DatabaseLost:
             raise
         except Exception as error:
-            LOG.exception("release %s failed before the switch", attempt.row.pk)
-            return self._end(attempt, Outcome.FAILED, f"{type(error).__name__}: {error} Nothing was changed.")
+            LOG.exception("release %s failed before the servers saw it", attempt.row.pk)
+            reason = f"{type(error).__name__}: {error}"
+            if plan.current != plan.bundle.hash == self.files.current_hash():
+                # The link was renamed, and is perhaps not on disk for good.
+                return self._switch_back(attempt, rollout, Outcome.FAILED, reason)
+            return self._end(attempt, Outcome.FAILED, f"{reason} Nothing was changed.")
         return self._take_over(attempt, rollout, plan.bundle, watch, away)
 
     def _nobody_answers(self, plan: _Plan, error: Unreachable) -> Published:

@@ -18,6 +18,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from controlplane.stack.postgres import Postgres
+
 STEPS = ("write", "promtool", "tests", "amtool", "queries", "switch", "reload", "verify", "probation")
 DELAYS = (0.02, 0.1, 0.2, 0.3, 0.5, 0.9)  # seconds
 
@@ -25,7 +27,7 @@ DELAYS = (0.02, 0.1, 0.2, 0.3, 0.5, 0.9)  # seconds
 def main(story: str, folders: list[str]) -> None:
     bundles = [Bundle.read(Path(folder)) for folder in folders]
     call_command("migrate", verbosity=0)
-    {"killed": killed, "competing": competing}[story](bundles)
+    {"killed": killed, "competing": competing, "database_lost": database_lost}[story](bundles)
 
 
 def publisher(wanted: "Bundle") -> "Publisher":
@@ -84,6 +86,38 @@ def compete(wanted: "Bundle") -> None:
         time.sleep(0.01)
 
 
+def database_lost(bundles: "list[Bundle]") -> None:
+    """Towards each bundle in turn: PostgreSQL dies after a step, the publisher goes on, and a second one settles it."""
+    for turn, moment in enumerate(("queries", "switch")):
+        old, wanted = bundles[(turn + 1) % 2], bundles[turn % 2]
+        if turn == 0:
+            publisher(old).publish()
+
+        def lose(step: str, moment: str = moment) -> None:
+            if step == moment:
+                postgres.kill()
+
+        published = replace(publisher(wanted), checkpoint=lose).publish()
+        runs = [name for name, each in (("old", old), ("new", wanted)) if runs_whole(each)]
+        connection.close()
+        postgres.start()
+        following = publisher(wanted).publish()
+        tell(
+            lost_after=moment,
+            outcome=str(published.outcome),
+            reason=published.reason,
+            runs=" and ".join(runs),
+            next=str(following.outcome),
+            converged=runs_whole(wanted),
+            unfinished=Release.objects.filter(outcome__in=Release.UNFINISHED).count(),
+        )
+
+
+def runs_whole(bundle: "Bundle") -> bool:
+    current = files().current_hash() == bundle.hash and files().read(bundle.hash) == bundle
+    return current and not Servers.from_settings(settings).differences(bundle)
+
+
 def files() -> "ReleaseFiles":
     return ReleaseFiles.from_settings(settings)
 
@@ -108,6 +142,9 @@ def tell(**facts: object) -> None:
 
 
 if __name__ == "__main__":
+    postgres = Postgres(Path(sys.argv[2]).parent / "postgres")
+    if sys.argv[1] == "database_lost":
+        os.environ["DATABASE_URL"] = postgres.start().database_url
     django.setup()
     from controlplane.bundle import Bundle
     from controlplane.models import Release
@@ -115,4 +152,7 @@ if __name__ == "__main__":
     from controlplane.release_files import ReleaseFiles
     from controlplane.servers import Servers
 
-    main(sys.argv[1], sys.argv[2:])
+    try:
+        main(sys.argv[1], sys.argv[2:])
+    finally:
+        postgres.stop()
