@@ -44,6 +44,7 @@ class PolicyRow:
     waits: str
     severity: str
     enabled: bool
+    can_look_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def policy_rows(model: FleetModel) -> list[PolicyRow]:
                 waits=readable_duration(limits.for_),
                 severity=severity_of(kind, model, limits.severity),
                 enabled=limits.enabled,
+                can_look_back=kind.comparison is not None,
             )
         )
     return rows

@@ -240,6 +240,11 @@ class TestSaving:
         assert row.thresholds == {"seconds": 0.25, "requests_per_minute": 5}
         assert row.for_seconds == 300
 
+    def test_the_models_page_leads_to_the_backtest_of_what_can_be(self, viewer: Client, unreachable: None) -> None:
+        html = viewer.get("/models/fraud/").content.decode()
+        assert f'href="{PAGE}?alert={LATENCY}"' in html
+        assert f"{PAGE}?alert=MLCanaryWorse" not in html
+
     def test_the_policys_form_leads_to_the_backtest(self, unreachable: None, registry: Registry, owner: User) -> None:
         set_policy(LATENCY, model=registry.model, for_seconds=60, actor=SYSTEM)
         address = f"/admin/alerts/alertpolicy/{AlertPolicy.objects.get().pk}/change/"
