@@ -29,8 +29,8 @@ class Migration(migrations.Migration):
                 ('risk', models.CharField(choices=[('standard', 'Standard'), ('high', 'High: critical drift pages')], default='standard', max_length=8)),
                 ('task', models.CharField(choices=[('binary_classification', 'Binary classification'), ('multiclass_classification', 'Multiclass classification'), ('regression', 'Regression')], default='binary_classification', max_length=30)),
                 ('classes', models.JSONField(blank=True, default=list, help_text='The answers a classifier can give, negative first, for example ["on-time", "late"].', validators=[models_registry.validators.validate_labels])),
-                ('in_flight_limit', models.PositiveIntegerField(default=64, help_text='Requests that one replica works on at once; more are refused as overloaded.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)])),
-                ('timeout_seconds', models.FloatField(default=5.0, help_text='Per request.', validators=[django.core.validators.MinValueValidator(0.01), django.core.validators.MaxValueValidator(60)])),
+                ('in_flight_limit', models.PositiveIntegerField(default=64, help_text='Requests that one replica works on at once; more are refused as overloaded.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)], verbose_name='in-flight limit')),
+                ('timeout_seconds', models.FloatField(default=5.0, help_text='Per request.', validators=[django.core.validators.MinValueValidator(0.01), django.core.validators.MaxValueValidator(60)], verbose_name='time-out, in seconds')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='mlmodel',
             name='applied_ml_team',
-            field=models.ForeignKey(help_text='Told of drift and odd predictions.', on_delete=django.db.models.deletion.PROTECT, related_name='applied_ml_models', to='models_registry.team'),
+            field=models.ForeignKey(help_text='Told of drift and odd predictions.', on_delete=django.db.models.deletion.PROTECT, related_name='applied_ml_models', to='models_registry.team', verbose_name='applied-ML team'),
         ),
         migrations.AddField(
             model_name='mlmodel',
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='mlmodel',
             name='on_call_team',
-            field=models.ForeignKey(help_text='Woken when serving misbehaves.', on_delete=django.db.models.deletion.PROTECT, related_name='on_call_models', to='models_registry.team'),
+            field=models.ForeignKey(help_text='Woken when serving misbehaves.', on_delete=django.db.models.deletion.PROTECT, related_name='on_call_models', to='models_registry.team', verbose_name='on-call team'),
         ),
         migrations.CreateModel(
             name='Member',

@@ -31,21 +31,33 @@ class MLModel(models.Model):
         help_text='The answers a classifier can give, negative first, for example ["on-time", "late"].',
     )
     on_call_team = models.ForeignKey(
-        Team, on_delete=models.PROTECT, related_name="on_call_models", help_text="Woken when serving misbehaves."
+        Team,
+        verbose_name="on-call team",
+        on_delete=models.PROTECT,
+        related_name="on_call_models",
+        help_text="Woken when serving misbehaves.",
     )
     applied_ml_team = models.ForeignKey(
-        Team, on_delete=models.PROTECT, related_name="applied_ml_models", help_text="Told of drift and odd predictions."
+        Team,
+        verbose_name="applied-ML team",
+        on_delete=models.PROTECT,
+        related_name="applied_ml_models",
+        help_text="Told of drift and odd predictions.",
     )
     data_team = models.ForeignKey(
         Team, on_delete=models.PROTECT, related_name="data_models", help_text="Told of missing or invalid inputs."
     )
     in_flight_limit = models.PositiveIntegerField(
+        "in-flight limit",
         default=64,
         validators=[MinValueValidator(1), MaxValueValidator(10_000)],
         help_text="Requests that one replica works on at once; more are refused as overloaded.",
     )
     timeout_seconds = models.FloatField(
-        default=5.0, validators=[MinValueValidator(0.01), MaxValueValidator(60)], help_text="Per request."
+        "time-out, in seconds",
+        default=5.0,
+        validators=[MinValueValidator(0.01), MaxValueValidator(60)],
+        help_text="Per request.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
