@@ -143,6 +143,8 @@ def _replay(rule: AlertRule, held: Mapping[str, Held], grid: Grid) -> Replay:
 
 def _with_chart(found: Backtest, prometheus: Recorder, measured: str) -> Backtest:
     """The chart is an extra: without it, what was counted still holds."""
+    if found.cut_short:
+        return replace(found, chart_problem=f"Not drawn: {found.cut_short}.")
     try:
         series, step = read_chart(prometheus, measured, found.charted_grid)
     except (Unreachable, Refused) as error:

@@ -14,7 +14,7 @@ from alerts.http import Refused, Unreachable
 from alerts.prometheus import Runtime, Series
 
 # Seconds for all queries together, beside the client's own time-out for each.
-DEADLINE = 12.0
+DEADLINE = 10.0
 # Evaluations of all series together, of what held.
 MOST_HELD = 500_000
 CHART_POINTS = 300
@@ -63,9 +63,8 @@ def read_past(
     found, begins, cut_short = _Found(len(conditions)), grid.end, ""
     for chunk in grid.chunks():
         try:
-            if time.monotonic() > until:
-                raise Unreachable("Prometheus", f"reading took {DEADLINE:g} seconds")
-            found.add([_read(prometheus, expression, chunk) for expression in (f"count({measured})", *conditions)])
+            expressions = (f"count({measured})", *conditions)
+            found.add([_read(prometheus, expression, chunk, until) for expression in expressions])
         except (Unreachable, Refused) as error:
             if begins == grid.end:
                 raise
@@ -124,6 +123,8 @@ def _kept(grid: Grid, kept: int | None) -> Grid:
     return Grid(grid.end - count * grid.step, grid.step, count)
 
 
-def _read(prometheus: Recorder, expression: str, grid: Grid) -> Held:
+def _read(prometheus: Recorder, expression: str, grid: Grid, until: float) -> Held:
+    if time.monotonic() > until:
+        raise Unreachable("Prometheus", f"reading took {DEADLINE:g} seconds")
     found = prometheus.query_range(expression, grid.start, grid.end - grid.step, grid.step)
     return [(series.labels, {round(at) for at, _ in series.points}) for series in found]

@@ -17,7 +17,7 @@ from alerts.backtests import DAYS, Backtest, NotComparable, Trial, comparison_of
 from alerts.catalogue import KINDS
 from alerts.http import Refused, Unreachable
 from alerts.kind import AlertKind
-from controlplane.backtesting import candidates, errors_in, run
+from controlplane.backtesting import Busy, candidates, errors_in, run
 from models_registry.api.base import StrictSerializer
 from models_registry.fleet import FleetModel, load_model
 from telemetry import promql
@@ -31,6 +31,13 @@ class PrometheusUnreachable(exceptions.APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "prometheus_unreachable"
+
+
+class TooMany(exceptions.APIException):
+    """Not more than a few at once."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "busy"
 
 
 class PrometheusRefused(exceptions.APIException):
@@ -120,7 +127,7 @@ class BacktestView(APIView):
     def post(self, request: Request, model_name: str) -> Response:
         """When an alert would have fired with other limits, beside the policy in force. Changes nothing.
 
-        503 where Prometheus can't be reached: nothing is known then. Takes up to a quarter of a minute.
+        503 where Prometheus can't be reached (nothing is known then), or others look back. Takes up to 20 seconds.
         """
         model = load_model(model_name)
         if model is None:
@@ -134,6 +141,8 @@ class BacktestView(APIView):
             raise serializers.ValidationError({_FIELDS.get(name, name): [error] for name, error in errors.items()})
         try:
             found = run(kind, model, asked["thresholds"], asked.get("for"), days=asked["days"])
+        except Busy as error:
+            raise TooMany(str(error)) from error
         except Unreachable as error:
             raise PrometheusUnreachable(f"{error}. When the alert would have fired is not known.") from error
         except Refused as error:

@@ -1,5 +1,6 @@
 """Backtests of a registered model, for the page and the API alike: the same limits, the same bounds."""
 
+import threading
 import time
 from collections.abc import Mapping
 
@@ -15,7 +16,15 @@ from controlplane.rendering import render_options
 from models_registry.fleet import FleetModel
 
 # Seconds for one query; all of them together have alerts.recorded_past.DEADLINE.
-TIMEOUT = 5.0
+TIMEOUT = 4.0
+# At once, in this process: a slow Prometheus must not hold every thread of the web server, nor be asked by all of them.
+AT_ONCE = 2
+PATIENCE = 3.0  # seconds
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+class Busy(RuntimeError):
+    """Others are looking back; it is worth trying again."""
 
 
 def candidates(model: FleetModel) -> list[AlertKind]:
@@ -42,16 +51,21 @@ def run(
     days: int,
     with_chart: bool = False,
 ) -> Backtest:
-    """The edited limits and those in force. Unreachable, Refused (alerts.http), NotComparable (alerts.backtests)."""
-    present = in_force(kind, model)
-    return backtest(
-        Prometheus(settings.PROMETHEUS_URL, timeout=TIMEOUT),
-        kind,
-        model,
-        present,
-        edit(present, thresholds, for_),
-        render_options(),
-        days=days,
-        now=time.time(),
-        with_chart=with_chart,
-    )
+    """The edited limits and those in force. Busy; Unreachable, Refused (alerts.http); NotComparable."""
+    present, options = in_force(kind, model), render_options()
+    if not _slots.acquire(timeout=PATIENCE):
+        raise Busy(f"{AT_ONCE} backtests are running already: try again in some seconds.")
+    try:
+        return backtest(
+            Prometheus(settings.PROMETHEUS_URL, timeout=TIMEOUT),
+            kind,
+            model,
+            present,
+            edit(present, thresholds, for_),
+            options,
+            days=days,
+            now=time.time(),
+            with_chart=with_chart,
+        )
+    finally:
+        _slots.release()

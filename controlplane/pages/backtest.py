@@ -26,7 +26,7 @@ from alerts.permissions import may_edit_policy
 from alerts.policies import Limits
 from alerts.subject import says
 from alerts.views.frame import page
-from controlplane.backtesting import candidates, errors_in, in_force, run
+from controlplane.backtesting import Busy, candidates, errors_in, in_force, run
 from models_registry.fleet import FleetModel, load_model
 from models_registry.models import MLModel
 from telemetry.names import MODEL
@@ -139,6 +139,8 @@ def _days(request: HttpRequest) -> int:
 def _looked_back(kind: AlertKind, model: FleetModel, form: LimitsForm, days: int) -> dict[str, Any]:
     try:
         found = run(kind, model, form.thresholds, form.for_, days=days, with_chart=True)
+    except Busy as error:
+        return {"busy": str(error)}
     except Unreachable as error:
         return {"unreachable": str(error)}
     except Refused as error:

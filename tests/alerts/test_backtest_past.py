@@ -6,25 +6,38 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from alerts import recorded_past
-from alerts.backtest import MOST_POINTS, Interval
+from alerts.backtest import MOST_POINTS, Grid, Interval
 from alerts.backtest_words import lasted, notes, verdict
-from alerts.backtests import Backtest, NotComparable, backtest, edit
+from alerts.backtests import Backtest, NotComparable, backtest, comparison_of, edit
 from alerts.catalogue import KINDS
 from alerts.http import Unreachable
-from alerts.kind import Scope
+from alerts.kind import AlertKind, Scope
 from alerts.policies import Limits, Policies, Policy
 from alerts.prometheus import Prometheus, Series
-from alerts.recorded_past import retention_seconds
+from alerts.recorded_past import read_chart, retention_seconds
 from alerts.rule import catalogue_rule
 from controlplane.stack.prometheus import Prometheus as Server
 from tests.alerts import tools
 from tests.alerts.fleets import OPTIONS, feature, model
-from tests.alerts.watched_past import ARGUMENTS, BREACHES, GAP, HOUR, P95, RPS, STEP, WEIGHT, fill_store, p95_at
+from tests.alerts.watched_past import (
+    ARGUMENTS,
+    BREACHES,
+    GAP,
+    GONE_MISSING,
+    HOUR,
+    P95,
+    RPS,
+    STEP,
+    WEIGHT,
+    fill_store,
+    p95_at,
+)
 
 LATENCY = KINDS["MLInferenceHighLatencyP95"]
 FRAUD = model("fraud", features=(feature("amount", critical=True),))
@@ -134,6 +147,27 @@ def test_a_policy_that_is_off_is_said_to_be_off(look: Look) -> None:
     assert "The present policy is off" in verdict(found)
 
 
+def test_a_quality_alert_goes_on_firing_until_the_next_check(watched: Server, end: int) -> None:
+    """Its rule has keep_firing_for: a check's interval and five minutes."""
+    kind = KINDS["MLFeatureMissingRatioHigh"]
+    limits = Policies().limits(kind)
+    found = backtest(Prometheus(watched.url), kind, FRAUD, limits, limits, OPTIONS, days=1, now=end)
+    began = end - GONE_MISSING.age
+    assert found.present.replay is not None
+    (firing,) = found.present.replay.firings
+    assert firing.at == Interval(began + 900, began + GONE_MISSING.lasts + OPTIONS.check_interval + 300)
+    assert firing.labels == {"model_version": "v1", "feature_name": "amount"}
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.comparison], ids=lambda k: k.name)
+def test_what_each_kind_asks_is_understood(kind: AlertKind, watched: Server, end: int) -> None:
+    limits = Policies().limits(kind)
+    client = Prometheus(watched.url)
+    backtest(client, kind, FRAUD, limits, limits, OPTIONS, days=30, now=end)
+    scope = Scope((FRAUD,), limits.thresholds, limits.window, limits.for_, OPTIONS)
+    read_chart(client, comparison_of(kind).measured(scope).text, Grid(end - DAY, STEP, DAY // STEP))
+
+
 def test_no_data_at_all_is_not_called_never(watched: Server, end: int) -> None:
     nobody = model("nobody")
     found = backtest(Prometheus(watched.url), LATENCY, nobody, PRESENT, PRESENT, OPTIONS, days=7, now=end)
@@ -220,7 +254,7 @@ def test_a_server_that_stops_answering_leaves_what_was_read(look: Look, watched:
             os.kill(pid, signal.SIGSTOP)
 
     try:
-        found = look({"seconds": 0.25}, days=7, client=Counting(watched.url, 0.5, before=stop))
+        found = look({"seconds": 0.25}, days=7, client=Counting(watched.url, 2.0, before=stop))
     finally:
         os.kill(pid, signal.SIGCONT)
     assert found.grid.end == end
@@ -232,11 +266,14 @@ def test_a_server_that_stops_answering_leaves_what_was_read(look: Look, watched:
 
 
 def test_when_the_time_is_up_no_more_is_asked(look: Look, watched: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded_past, "DEADLINE", 0.3)
-    client = Counting(watched.url, before=lambda _: time.sleep(0.2))
+    """The third query, the last one of the week's newer part, takes until the deadline has passed."""
+    clock = iter([0.0, 1.0, 2.0, 3.0, 10.5])
+    monkeypatch.setattr(recorded_past, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    client = Counting(watched.url)
     found = look({"seconds": 0.25}, days=7, client=client)
-    assert len(client.asked) == 3 + 1
-    assert "reading took 0.3 seconds" in found.cut_short
+    assert len(client.asked) == 3
+    assert "reading took 10 seconds" in found.cut_short
+    assert found.chart_problem.startswith("Not drawn")
 
 
 def test_a_server_that_is_down_is_unreachable(look: Look) -> None:
@@ -248,11 +285,12 @@ def test_a_server_that_is_down_is_unreachable(look: Look) -> None:
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.comparison], ids=lambda k: k.name)
-def test_what_a_kind_says_it_compares_is_in_its_rule(kind) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_kind_says_it_compares_is_in_its_rule(kind: AlertKind) -> None:
     limits = Policies().limits(kind)
     scope = Scope((FRAUD,), limits.thresholds, limits.window, limits.for_, OPTIONS)
-    assert kind.comparison.measured(scope).text in kind.expression(scope).text
-    assert not kind.comparison.parameter or kind.comparison.parameter in kind.defaults
+    comparison = comparison_of(kind)
+    assert comparison.measured(scope).text in kind.expression(scope).text
+    assert not comparison.parameter or comparison.parameter in kind.defaults
 
 
 def test_an_alert_that_is_more_than_one_comparison_is_refused(watched: Server, end: int) -> None:

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from alerts.models import AlertPolicy
 from alerts.policy_edits import set_policy
+from controlplane import backtesting
 from controlplane.stack.prometheus import Prometheus
 from models_registry.actor import SYSTEM
 from models_registry.models import Change
@@ -99,6 +100,19 @@ class TestTheApi:
         answer = post(viewer)
         assert answer.status_code == 503
         assert "can't be reached" in answer.json()["detail"] and "not known" in answer.json()["detail"]
+
+    def test_only_a_few_look_back_at_once(self, viewer: Client, reached: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backtesting, "PATIENCE", 0.05)
+        for _ in range(backtesting.AT_ONCE):
+            assert backtesting._slots.acquire(blocking=False)
+        try:
+            answer = post(viewer, days=1)
+            text = text_of(viewer.get(PAGE, {"alert": LATENCY}).content.decode())
+        finally:
+            backtesting._slots.release(backtesting.AT_ONCE)
+        assert answer.status_code == 503 and "try again" in answer.json()["detail"]
+        assert "Others are looking back" in text and "Would have fired" not in text
+        assert post(viewer, days=1).status_code == 200
 
     @pytest.mark.parametrize(
         ("body", "field", "told"),
