@@ -7,9 +7,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from alerts.incidents_api import IncidentViewSet
 from controlplane.api_root import ApiRootView
 from controlplane.backtest_api import BacktestView
+from controlplane.bundle_api import BundleView
 from controlplane.control_metrics import metrics
 from controlplane.health import healthz
 from controlplane.releases_api import ReleaseViewSet
+from controlplane.who_api import WhoView
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
@@ -23,6 +25,8 @@ urlpatterns = [
     path("api/", include("drift.urls")),
     path("api/releases/", ReleaseViewSet.as_view({"get": "list"}), name="api-release-list"),
     path("api/releases/<int:pk>/", ReleaseViewSet.as_view({"get": "retrieve"}), name="api-release"),
+    path("api/who/", WhoView.as_view(), name="api-who"),
+    path("api/bundle", BundleView.as_view(), name="api-bundle"),
     path("api/incidents/", IncidentViewSet.as_view({"get": "list"}), name="api-incident-list"),
     path("api/incidents/<int:pk>/", IncidentViewSet.as_view({"get": "retrieve"}), name="api-incident"),
     path("api/", include("alerts.api_urls")),

@@ -88,6 +88,7 @@ MATRIX = [
     # A signed-in person is no replica, whoever it is.
     ("get", "/api/serving/snapshot", None, set()),
     ("post", "/api/serving/heartbeats", {}, set()),
+    ("get", "/api/bundle", None, set()),
 ]
 
 
