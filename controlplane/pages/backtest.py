@@ -23,11 +23,11 @@ from alerts.kind import AlertKind, Parameter
 from alerts.live.charts import MOST_LINES, Chart, Drawing, draw
 from alerts.models import AlertPolicy
 from alerts.permissions import may_edit_policy
-from alerts.policies import Limits
+from alerts.policies import Limits, Policies, Policy, load_policies
 from alerts.subject import says
 from alerts.views.frame import page
 from controlplane.backtesting import Busy, candidates, errors_in, in_force, run
-from models_registry.fleet import FleetModel, load_model
+from models_registry.fleet import FleetModel, load_fleet, load_model
 from models_registry.models import MLModel
 from telemetry.names import MODEL
 
@@ -129,6 +129,20 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         context |= _looked_back(kind, model, form, days)
         context["save_url"] = _save_url(request, row, kind, form)
     return page(request, "plumbline/backtest.html", context, title="Backtest", about=f"{kind.name} {name}")
+
+
+@login_required
+@require_safe
+def choose(request: HttpRequest) -> HttpResponse:
+    """On whose past? The models that a policy of `alert` (`policy`: default, team:x) holds for; without one, all."""
+    kind, policy = KINDS.get(request.GET.get("alert", "")), request.GET.get("policy", "")[:100]
+    if kind is None or kind.comparison is None:
+        raise Http404("No such alert, or it can't be backtested.")
+    fleet = load_fleet()
+    held = load_policies().of(kind, fleet) if policy else [Policy(Policies().limits(kind), fleet.models)]
+    models = [m for p in held if policy in ("", p.limits.policy_id) for m in p.models if kind.concerns(m)]
+    context = {"kind": kind, "models": models, "policy": policy}
+    return page(request, "plumbline/backtest_models.html", context, title="Backtest", about=kind.name)
 
 
 def _days(request: HttpRequest) -> int:

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("banners/", banners.show, name="banners"),
     path("models/<str:name>/", model.show, name="model"),
+    path("backtest/", backtest.choose, name="backtest-models"),
     path("models/<str:name>/backtest/", backtest.show, name="backtest"),
     path("models/<str:name>/live/", model.live, name="model-live"),
     path("releases/", releases.index, name="releases"),

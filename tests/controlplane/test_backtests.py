@@ -18,7 +18,7 @@ from controlplane.stack.prometheus import Prometheus
 from models_registry.actor import SYSTEM
 from models_registry.models import Change
 from tests.alerts.watched_past import ARGUMENTS, fill_store
-from tests.fixtures.registry import Registry, make_model
+from tests.fixtures.registry import Registry, make_model, make_team
 from tests.page_text import text_of
 
 LATENCY = "MLInferenceHighLatencyP95"
@@ -253,6 +253,21 @@ class TestSaving:
         row = AlertPolicy.objects.get()
         assert row.thresholds == {"seconds": 0.25, "requests_per_minute": 5}
         assert row.for_seconds == 300
+
+    def test_a_policy_of_many_models_leads_to_the_choice_of_one(
+        self, unreachable: None, registry: Registry, superuser: User
+    ) -> None:
+        make_model("elsewhere", make_team("others"))
+        set_policy(LATENCY, team=registry.team, for_seconds=60, actor=SYSTEM)
+        client = signed_in(superuser)
+        address = f"/admin/alerts/alertpolicy/{AlertPolicy.objects.get().pk}/change/"
+        choice = f"/backtest/?alert={LATENCY}&policy=team%3Apayments"
+        assert choice.replace("&", "&amp;") in client.get(address).content.decode()
+        models = client.get(choice).content.decode()
+        assert f"{PAGE}?alert={LATENCY}" in models and "/models/elsewhere/backtest/" not in models
+        everything = client.get(f"/backtest/?alert={LATENCY}").content.decode()
+        assert "/models/elsewhere/backtest/" in everything and PAGE in everything
+        assert client.get("/backtest/?alert=MLCanaryWorse").status_code == 404
 
     def test_the_models_page_leads_to_the_backtest_of_what_can_be(self, viewer: Client, unreachable: None) -> None:
         html = viewer.get("/models/fraud/").content.decode()
