@@ -27,6 +27,11 @@ _GROUP_BY = ["alertname", "team", MODEL]
 
 def render_alertmanager(fleet: Fleet, options: RenderOptions) -> str:
     """alertmanager.yml. Secrets are named by their files."""
+    return dump(alertmanager_document(fleet, options))
+
+
+def alertmanager_document(fleet: Fleet, options: RenderOptions) -> dict[str, Any]:
+    """alertmanager.yml as data."""
     tree = _Tree(fleet, options)
     document: dict[str, Any] = {
         "global": {"resolve_timeout": "5m"},
@@ -37,7 +42,7 @@ def render_alertmanager(fleet: Fleet, options: RenderOptions) -> str:
     intervals = [_hours(team) for team in fleet.teams if _can_be_told(team) and not team.always_on_duty]
     if intervals:
         document["time_intervals"] = intervals
-    return dump(document)
+    return document
 
 
 class _Tree:

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from controlplane.pages import backtest, banners, changes, home, model, releases
+from controlplane.pages import backtest, banners, changes, home, model, releases, who
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("who/", who.show, name="who"),
     path("banners/", banners.show, name="banners"),
     path("models/<str:name>/", model.show, name="model"),
     path("backtest/", backtest.choose, name="backtest-models"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.stack import binaries
+from telemetry import promql
 
 PROMTOOL = binaries.find("prometheus", "promtool")
 AMTOOL = binaries.find("prometheus-alertmanager", "amtool")
@@ -49,7 +50,7 @@ def receivers_of(folder: Path, **labels: str) -> list[str]:
         "routes",
         "test",
         "--config.file=alertmanager/alertmanager.yml",
-        *(f"{name}={value}" for name, value in labels.items()),
+        *(f"{name}={promql.quote(value)}" for name, value in labels.items()),
         folder=folder,
     )
     assert outcome.accepted, outcome.text
