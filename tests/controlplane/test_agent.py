@@ -281,3 +281,29 @@ def test_the_command_needs_no_django_and_its_exit_code_tells_the_outcome(host: H
     assert f"applied: {wanted.hash[:12]} is current." in done.stdout
     gone = command(host, f"http://{free_address()}")
     assert gone.returncode == 2 and f"unreachable: {wanted.hash[:12]} is current." in gone.stdout
+
+
+def by_shell(host: Host) -> subprocess.CompletedProcess[str]:
+    """What docs/publishing.md gives for a host without Python."""
+    manual = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    script = manual.partition("```sh\n")[2].partition("```")[0]
+    servers = {"PROMETHEUS": host.prometheus_server.url, "ALERTMANAGER": host.alertmanager_server.url}
+    environment = os.environ | servers | {"PLUMBLINE": host.shelf.url, "INTERVAL": "1.5"}
+    return subprocess.run(
+        ["sh", "-c", script], cwd=host.home, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_manuals_shell_lines_apply_a_release_and_go_back_from_a_bad_one(host: Host) -> None:
+    wanted = host.bundle(alert("Other", "vector(12)"), group_wait="4s")
+    host.shelf.put(wanted, {"model-inference.json": '[{"targets": ["10.0.0.9:8501"]}]\n'})
+    done = by_shell(host)
+    assert done.returncode == 0, done.stderr
+    assert host.runs(wanted)
+    assert "10.0.0.9" in (host.home / "current/prometheus/targets/model-inference.json").read_text()
+
+    host.shelf.put(host.bundle(alert("Other", MANY_TO_MANY)))
+    assert by_shell(host).returncode == 1 and host.runs(wanted)
+    host.shelf.put(host.bundle("alert: Other, expr: 'up >'"))
+    refused = by_shell(host)
+    assert refused.returncode != 0 and "parse error" in refused.stderr and host.runs(wanted)

@@ -4,15 +4,17 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
 from controlplane.bundle import Bundle
-from controlplane.management.commands import bootstrap, publish
+from controlplane.management.commands import bootstrap, publish, reconcile
 from controlplane.models import Release
 from controlplane.publish import Publisher
 from controlplane.release_files import ReleaseFiles
@@ -170,3 +172,16 @@ def run_publish(monkeypatch: pytest.MonkeyPatch, wanted: Bundle) -> Any:
 def test_the_servers_own_checkers_are_installed() -> None:
     """Every other test of publishing would be refused for another reason than it says."""
     assert shutil.which("promtool") and shutil.which("amtool")
+
+
+def test_the_loop_in_the_foreground_outlives_a_lost_database(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(wanted_at: datetime) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(reconcile, "run_alone", lost)
+    with pytest.raises(SystemExit) as ended:
+        call_command("reconcile", "--once")
+    assert ended.value.code == 1
+    assert "The database can't be used: connection refused" in capsys.readouterr().err

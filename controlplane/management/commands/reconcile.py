@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import Error as DatabaseLost
 from django.db import close_old_connections
 from django.utils import timezone
 
@@ -28,7 +29,11 @@ class Command(BaseCommand):
             close_old_connections()
 
     def _run(self) -> bool:
-        outcome = run_alone(timezone.now())
+        try:
+            outcome = run_alone(timezone.now())
+        except DatabaseLost as error:
+            self.stderr.write(f"The database can't be used: {str(error).strip()}")
+            return False
         if outcome is None:
             self.stdout.write("Another process is at it.")
             return True
