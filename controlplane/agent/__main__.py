@@ -9,9 +9,11 @@ from pathlib import Path
 
 from controlplane.agent.agent import GOOD, Agent, Applied, Outcome
 from controlplane.agent.source import Source
+from controlplane.agent.textfile import write_metrics
 from controlplane.release_files import ReleaseFiles
 from controlplane.servers import Servers
 
+LOG = logging.getLogger(__name__)
 NOT_APPLIED, UNREACHABLE = 1, 2
 
 
@@ -33,9 +35,19 @@ def main(arguments: Sequence[str]) -> int:
         if applied != told:  # what goes on for hours is said once
             _print(_line(applied))
             told = applied
+        if given.metrics_file is not None:
+            _write_metrics(given.metrics_file, applied)
         if given.once:
             return _exit_code(applied)
         time.sleep(max(0.0, given.interval - (time.monotonic() - started)))
+
+
+def _write_metrics(path: Path, applied: Applied) -> None:
+    """A full disk must not end the agent: the file's age tells of it."""
+    try:
+        write_metrics(path, applied)
+    except OSError as error:
+        LOG.warning("%s can't be written: %s", path, error)
 
 
 def _line(applied: Applied) -> str:
@@ -63,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "--prometheus", required=True, action="append", metavar="URL", help="repeat it for each of several"
     )
     parser.add_argument("--alertmanager", default=[], action="append", metavar="URL", help="none: only Prometheus")
+    parser.add_argument("--metrics-file", type=Path, metavar="FILE", help="for node_exporter's textfile collector")
     how_often = parser.add_mutually_exclusive_group()
     how_often.add_argument("--once", action="store_true", help="one run; the exit code tells how it ended")
     how_often.add_argument("--interval", type=float, default=15.0, metavar="SECONDS", help="between runs (default 15)")

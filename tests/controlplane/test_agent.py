@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.alertmanager import Alertmanager
 from alerts.prometheus import ActiveAlert, Prometheus
@@ -267,10 +269,18 @@ def command(host: Host, url: str) -> subprocess.CompletedProcess[str]:
     """As on a machine that has no Django."""
     code = WITHOUT_DJANGO + "import runpy; runpy.run_module('controlplane.agent', run_name='__main__', alter_sys=True)"
     arguments = ["--url", url, "--token-file", str(host.home / "token"), "--home", str(host.home), "--once"]
+    arguments += ["--metrics-file", str(host.home / "agent.prom")]
     arguments += ["--prometheus", host.prometheus_server.url, "--alertmanager", host.alertmanager_server.url]
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
+
+
+def metrics(host: Host) -> dict[object, float]:
+    """As Prometheus would read them."""
+    families = text_string_to_metric_families((host.home / "agent.prom").read_text())
+    samples = [sample for family in families for sample in family.samples]
+    return {(s.name, s.labels["hash"]) if s.labels else s.name: s.value for s in samples}
 
 
 def test_the_command_needs_no_django_and_its_exit_code_tells_the_outcome(host: Host) -> None:
@@ -279,7 +289,11 @@ def test_the_command_needs_no_django_and_its_exit_code_tells_the_outcome(host: H
     done = command(host, host.shelf.url)
     assert done.returncode == 0, done.stderr
     assert f"applied: {wanted.hash[:12]} is current." in done.stdout
+    told = metrics(host)
+    assert told["plumbline_agent_failing"] == 0 and told["plumbline_agent_release_info", wanted.hash] == 1
+    assert abs(told["plumbline_agent_last_run_timestamp_seconds"] - time.time()) < 60
     gone = command(host, f"http://{free_address()}")
+    assert metrics(host)["plumbline_agent_failing"] == 1
     assert gone.returncode == 2 and f"unreachable: {wanted.hash[:12]} is current." in gone.stdout
 
 
