@@ -25,6 +25,10 @@ class RenderOptions:
     drift_scrape_interval: int = 60
     evaluation_interval: int = 30
     reconcile_interval: int = 15
+    smtp_smarthost: str = ""
+    smtp_from: str = ""
+    smtp_username: str = ""
+    smtp_password_file: str = ""
     group_wait: int = 30
     group_interval: int = 300
     repeat_interval: int = 14400

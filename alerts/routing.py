@@ -34,7 +34,7 @@ def alertmanager_document(fleet: Fleet, options: RenderOptions) -> dict[str, Any
     """alertmanager.yml as data."""
     tree = _Tree(fleet, options)
     document: dict[str, Any] = {
-        "global": {"resolve_timeout": "5m"},
+        "global": {"resolve_timeout": "5m", **_mail_server(options)},
         "route": tree.root(),
         "inhibit_rules": [_serving_down_silences_the_model(), _page_tier_silences_ticket_tiers()],
         "receivers": [_plumbline(options), *tree.receivers()],
@@ -107,6 +107,19 @@ class _Tree:
             for team in self.fleet.teams
             for receiver in team.receivers
         ]
+
+
+def _mail_server(options: RenderOptions) -> dict[str, str]:
+    """How e-mail is sent; nothing where no server is set. What the values hold is Alertmanager's affair."""
+    if not options.smtp_smarthost:
+        return {}
+    server = {
+        "smtp_smarthost": options.smtp_smarthost,
+        "smtp_from": options.smtp_from,
+        "smtp_auth_username": options.smtp_username,
+        "smtp_auth_password_file": options.smtp_password_file,
+    }
+    return {name: value for name, value in server.items() if value}
 
 
 def _can_be_told(team: FleetTeam) -> bool:

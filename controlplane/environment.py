@@ -1,6 +1,7 @@
 """Typed readers of environment variables. A wrong value stops the process with its name and the remedy."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,14 @@ def whole(name: str, default: int, minimum: int = 1) -> int:
     if number < minimum:
         raise ImproperlyConfigured(f"{name}={number} is too small: use at least {minimum}.")
     return number
+
+
+def version(name: str, default: str) -> tuple[int, ...]:
+    """The variable as a version: 0.27 is (0, 27)."""
+    value = text(name, default)
+    if not re.fullmatch(r"\d+(\.\d+)+", value):
+        raise ImproperlyConfigured(f"{name}={value!r} is no version: write it like 0.27 or 0.28.1.")
+    return tuple(int(part) for part in value.split("."))
 
 
 def url(name: str, default: str = "", schemes: tuple[str, ...] = ("http", "https")) -> str:

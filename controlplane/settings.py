@@ -54,6 +54,13 @@ DRIFT_EXPORTER_TARGET = environment.text("DRIFT_EXPORTER_TARGET", "127.0.0.1:910
 NODE_EXPORTER_TARGETS = environment.names("NODE_EXPORTER_TARGETS")
 # The team that gets what nobody else claims, and the meta alerts.
 PLATFORM_TEAM = environment.text("PLATFORM_TEAM", "platform")
+# The oldest of the Alertmanagers, and of the amtool beside Plumbline: some kinds of receivers need a newer one.
+ALERTMANAGER_VERSION = environment.version("ALERTMANAGER_VERSION", "0.25")
+# How Alertmanager sends e-mail; the password stays in a file that it reads itself.
+SMTP_SMARTHOST = environment.text("SMTP_SMARTHOST")
+SMTP_FROM = environment.text("SMTP_FROM")
+SMTP_USERNAME = environment.text("SMTP_USERNAME")
+SMTP_PASSWORD_FILE = os.environ.get("SMTP_PASSWORD_FILE", "")
 # The registry wakes the loop through this name, so that it needs to import nobody.
 PLUMBLINE_WAKE = "controlplane.wake.wake"
 

@@ -28,7 +28,7 @@ from models_registry.traffic import read_split
 
 @dataclass(frozen=True, slots=True)
 class FleetReceiver:
-    """Where pages or tickets go. `kind` is webhook, slack or pagerduty."""
+    """Where pages or tickets go. `kind` is one of the kinds of alerts.receivers."""
 
     severity: str
     kind: str

@@ -3,6 +3,7 @@
 from typing import Any
 
 from alerts.annotations import escape
+from alerts.receivers.texts import TITLE
 from models_registry.fleet import FleetReceiver
 
 
@@ -11,10 +12,6 @@ def _plain(value: str) -> str:
     return '{{ reReplaceAll ">" "&gt;" (reReplaceAll "<" "&lt;" (reReplaceAll "&" "&amp;" ' + value + ")) }}"
 
 
-_TITLE = (
-    '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] '
-    "{{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }} {{ .CommonLabels.model_name }}"
-)
 _TEXT = "\n".join(
     (
         "{{ range .Alerts }}*" + _plain(".Annotations.summary") + "*",
@@ -33,9 +30,9 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
                 "api_url_file": receiver.secret_file,
                 "channel": escape(receiver.address),
                 "send_resolved": True,
-                "title": _TITLE,
+                "title": TITLE,
                 "title_link": "{{ .CommonAnnotations.runbook_url }}",
-                "fallback": _TITLE,
+                "fallback": TITLE,
                 "text": _TEXT,
             }
         ]

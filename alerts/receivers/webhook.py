@@ -1,4 +1,4 @@
-"""A webhook: Alertmanager posts its JSON to an address of the team's."""
+"""A webhook: Alertmanager posts its JSON to an address of the team's, or to that in the secret file (0.26 or later)."""
 
 from typing import Any
 
@@ -9,4 +9,7 @@ _BRACES = str.maketrans({"{": "%7B", "}": "%7D"})
 
 
 def configuration(receiver: FleetReceiver) -> dict[str, Any]:
-    return {"webhook_configs": [{"url": receiver.address.translate(_BRACES), "send_resolved": True}]}
+    address = (
+        {"url_file": receiver.secret_file} if receiver.secret_file else {"url": receiver.address.translate(_BRACES)}
+    )
+    return {"webhook_configs": [{**address, "send_resolved": True}]}

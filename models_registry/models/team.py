@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from models_registry.validators import validate_http_url, validate_name, validate_time_zone
+from models_registry.receiver_rules import receiver_errors
+from models_registry.validators import validate_name, validate_time_zone
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WORKING_DAYS = list(WEEKDAYS[:5])
@@ -75,18 +76,24 @@ class Receiver(models.Model):
         WEBHOOK = "webhook", "Webhook"
         SLACK = "slack", "Slack"
         PAGERDUTY = "pagerduty", "PagerDuty"
+        OPSGENIE = "opsgenie", "Opsgenie"
+        EMAIL = "email", "E-mail"
+        TEAMS = "teams", "Microsoft Teams"
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="receivers")
     severity = models.CharField(max_length=6, choices=Severity)
     kind = models.CharField(max_length=10, choices=Kind)
     address = models.CharField(
-        max_length=300, blank=True, help_text="The webhook's address or the Slack channel; empty for PagerDuty."
+        max_length=300,
+        blank=True,
+        help_text="The webhook's address, the Slack channel, e-mail addresses, or Opsgenie's API outside the USA; "
+        "empty for PagerDuty and Teams.",
     )
     secret_file = models.CharField(
         max_length=300,
         blank=True,
-        help_text="Absolute path, on Alertmanager's machine, of the file with Slack's webhook address or "
-        "PagerDuty's routing key.",
+        help_text="Absolute path, on Alertmanager's machine, of the file with Slack's or Teams' webhook address, "
+        "PagerDuty's routing key or Opsgenie's API key.",
     )
 
     class Meta:
@@ -97,19 +104,6 @@ class Receiver(models.Model):
         return f"{self.get_severity_display()} of {self.team}: {self.get_kind_display()}"
 
     def clean(self) -> None:
-        errors: dict[str, str] = {}
-        if self.kind == self.Kind.WEBHOOK:
-            try:
-                validate_http_url(self.address)
-            except ValidationError as error:
-                errors["address"] = error.messages[0]
-        if self.kind == self.Kind.SLACK and not self.address.startswith(("#", "@")):
-            errors["address"] = "A Slack channel starts with # (or @ for a person)."
-        if self.kind == self.Kind.PAGERDUTY and self.address:
-            errors["address"] = "PagerDuty needs no address: its routing key lies in the secret file."
-        if self.kind in (self.Kind.SLACK, self.Kind.PAGERDUTY) and not self.secret_file.startswith("/"):
-            errors["secret_file"] = "Name the absolute path of the file that holds the secret."  # noqa: S105
-        if self.kind == self.Kind.WEBHOOK and self.secret_file:
-            errors["secret_file"] = "A webhook has no secret file: leave this empty."  # noqa: S105
+        errors = receiver_errors(self.kind, self.address, self.secret_file)
         if errors:
             raise ValidationError(errors)
