@@ -24,7 +24,7 @@ class Bundle:
     def __post_init__(self) -> None:
         for path in self.files:
             parts = PurePosixPath(path).parts
-            if not parts or path.startswith("/") or ".." in parts or path.startswith(TARGETS + "/"):
+            if not parts or path.startswith("/") or ".." in parts or f"{path}/".startswith(TARGETS + "/"):
                 raise ValueError(f"{path!r} is no path inside a bundle.")
 
     @cached_property

@@ -81,6 +81,8 @@ def _members(packed: bytes) -> Iterator[tuple[str, str]]:
             for number, member in enumerate(tar):
                 if number >= MAX_FILES:
                     raise BadTar(f"It holds more than {MAX_FILES} files.")
+                if not member.name.isprintable():
+                    raise BadTar(f"{member.name!r} is no name of a file.")
                 # A sparse file claims any size without having it.
                 if not member.isreg() or member.issparse():
                     raise BadTar(f"{member.name!r} is not a plain file.")
@@ -88,5 +90,8 @@ def _members(packed: bytes) -> Iterator[tuple[str, str]]:
                 if content is None:
                     raise BadTar(f"{member.name!r} can't be read.")
                 yield member.name, content.read().decode()
-    except (tarfile.TarError, EOFError, UnicodeDecodeError) as error:
+    except BadTar:
+        raise
+    except (tarfile.TarError, EOFError, ArithmeticError, LookupError, ValueError) as error:
+        # A damaged header makes tarfile raise whatever its fields lead to.
         raise BadTar(f"It can't be read: {error}") from error

@@ -127,6 +127,8 @@ class Agent:
     def _bring_home(self, pulled: Pulled) -> None:
         bundle = pulled.contents.bundle
         self.files.write(bundle)
+        # Here too, since what is published again and again may be refused each time.
+        self.files.clear_old({bundle.hash, self._memory().base})
         write_targets(self.files.targets, pulled.contents.targets)
         self._remember(etag=pulled.etag, wanted=bundle.hash)
         self.say(f"pulled {bundle.hash[:12]}")

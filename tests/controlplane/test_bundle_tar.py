@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,8 @@ WRONG = {
     "out of the targets": (whole(("targets/../agent.json", "{}")), "belongs neither"),
     "an absolute path": (whole(("/etc/cron.d/x", "* * * * *")), "belongs neither"),
     "another folder": (whole(("secrets/bundle_token", "x")), "belongs neither"),
+    "a name that is no name": (whole((f"releases/{HASH}/a\x01b", "x")), "no name of a file"),
+    "the targets' own name": (whole((f"releases/{HASH}/prometheus/targets", "x")), "no path inside a bundle"),
     "a symbolic link": (whole(named("targets/x.json", type=tarfile.SYMTYPE, linkname="/etc")), "not a plain file"),
     "a hard link": (whole(named("targets/x.json", type=tarfile.LNKTYPE, linkname="/etc/shadow")), "not a plain file"),
     "a device": (whole(named("targets/x.json", type=tarfile.CHRTYPE)), "not a plain file"),
@@ -76,6 +79,16 @@ def test_a_wrong_tar_is_not_taken(kind: str) -> None:
     packed, says = WRONG[kind]
     with pytest.raises(BadTar, match=says):
         unpack(packed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(whole()) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_damage_is_never_taken_for_a_release_nor_for_a_fault_of_ours(damages: list[tuple[int, int]]) -> None:
+    packed = bytearray(whole())
+    for place, byte in damages:
+        packed[place] = byte
+    with suppress(BadTar):
+        assert unpack(bytes(packed)).bundle == BUNDLE  # damage to what nobody reads: padding, an owner's name
 
 
 def test_bytes_that_are_no_text_are_not_taken() -> None:
