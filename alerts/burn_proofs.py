@@ -6,11 +6,11 @@ whether it fires.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alerts import burn_rate
-from alerts.burn_history import History, Stretch, firing
+from alerts.burn_history import History, Look, Stretch, firing, turns
 from alerts.burn_rate import TIERS, Tier, base_window
 from alerts.guards import REQUESTS_PER_MINUTE, weight_series
 from alerts.kind import Scope
@@ -21,22 +21,22 @@ from alerts.proof_series import labelled, value
 from alerts.proofs import expected_alert
 from alerts.rule import AlertRule
 from alerts.yaml_text import dump
-from telemetry import names
+from telemetry import names, promql
 from telemetry.promql import duration
 
 _RULES = "prometheus/rules/"
-_LONGEST_STEP = 120
+_LONGEST_STEP = 240  # within Prometheus' five minutes, after which a sample counts no more
 _LIMIT_NEARNESS = 0.05
+_FIRING = {"alertname": NAME, "alertstate": "firing"}
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Counters, and which tiers' alerts they come to fire; `missing`: it is told that nothing is measured."""
+    """Counters, and when which tiers' alerts fire; `missing`: at the end it is told that nothing is measured."""
 
     name: str
     series: Mapping[str, str]
-    at: int
-    fires: tuple[Tier, ...] = ()
+    looks: tuple[Look, ...]
     missing: bool = False
 
 
@@ -56,7 +56,7 @@ def _file(rules: list[AlertRule], days: int, of_all_periods: list[AlertRule]) ->
     for rule in rules:
         by_policy[rule.policy_id].append(rule)
     missing = [rule for rule in of_all_periods if _kind(rule).tier is None]
-    tests = [test for held in by_policy.values() for test in _tests(held, missing, step)]
+    tests = _together([test for held in by_policy.values() for test in _tests(held, missing, step)])
     return dump(
         {
             "rule_files": [f"../rules/{path.removeprefix(_RULES)}" for path in (burn_rate.FILE, rules[0].file)],
@@ -67,9 +67,36 @@ def _file(rules: list[AlertRule], days: int, of_all_periods: list[AlertRule]) ->
     )
 
 
+def _together(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tests of one situation and the same times as one, where no series is in both: promtool starts a store for each.
+
+    However many targets there are, their objectives are on different models, or count different things.
+    """
+    kept: list[dict[str, Any]] = []
+    open_: dict[Any, tuple[dict[str, Any], set[str]]] = {}
+    for test in tests:
+        looks = test.get("alert_rule_test")
+        if looks is None:
+            kept.append(test)
+            continue
+        alike = (test["name"].rpartition(": ")[2], tuple(look["eval_time"] for look in looks))
+        series = {each["series"] for each in test["input_series"]}
+        other, known = open_.get(alike, (None, set()))
+        if other is None or series & known:
+            kept.append(test)
+            open_[alike] = (test, series)
+            continue
+        other["name"] = f"{test['name'].rpartition(': ')[0]}, {other['name']}"
+        other["input_series"] += test["input_series"]
+        for look, added in zip(other["alert_rule_test"], looks, strict=True):
+            look["exp_alerts"] += added["exp_alerts"]
+        known |= series
+    return kept
+
+
 def step_of(days: int, options: RenderOptions) -> int:
-    """Seconds between two samples: three to the base window."""
-    return min(_LONGEST_STEP, base_window(days, options) // 3)
+    """Seconds between two samples: as few as rates over the base window can do with."""
+    return min(_LONGEST_STEP, base_window(days, options) // 2)
 
 
 def _tests(rules: list[AlertRule], missing: list[AlertRule], step: int) -> Iterator[dict[str, Any]]:
@@ -84,7 +111,7 @@ def _tests(rules: list[AlertRule], missing: list[AlertRule], step: int) -> Itera
     for (kind, _), by_target in sorted(alike.items()):
         for _, objective in sorted(by_target.items()):
             situations = [*at_the_limits(objective, scope, step)]
-            # All objectives share the windows' rules, and those of a kind the guards: one shows how they work.
+            # The windows' rules are shared by all objectives, the guards by those of a kind: one shows how they work.
             if not seen:
                 situations += over_time(objective, scope, step)
             if kind not in seen:
@@ -97,22 +124,53 @@ def _tests(rules: list[AlertRule], missing: list[AlertRule], step: int) -> Itera
 def _test(
     rules: list[AlertRule], missing: list[AlertRule], objective: ObjectiveRow, situation: Situation, step: int
 ) -> dict[str, Any]:
-    expected = [
-        expected_alert(rule, _labels(objective))
-        for rule in rules
-        if _kind(rule).tier in situation.fires and objective in _kind(rule).objectives
-    ]
-    looks = [{"eval_time": duration(situation.at), "alertname": NAME, "exp_alerts": expected}]
-    if situation.missing:
-        # What one objective lacks, the others of its model lack as well.
-        expected += [expected_alert(rule, _labels(other)) for other, rule in _beside(objective, missing)]
-        looks.insert(0, {"eval_time": duration(situation.at - NO_DATA_FOR), "alertname": NAME, "exp_alerts": []})
-    return {
+    named = {
         "name": f"{rules[0].policy_id}: {objective.name} of {objective.model}: {situation.name}",
         "interval": duration(step),
         "input_series": [{"series": each, "values": values} for each, values in situation.series.items()],
-        "alert_rule_test": looks,
     }
+    beside = _beside(objective, missing)
+    if situation.missing:
+        # What one objective lacks, the others of its model lack as well.
+        untold = [expected_alert(rule, _labels(other)) for other, rule in beside]
+        at_first, at_last = NO_DATA_FOR // step - 1, situation.looks[-1].at
+        return named | {"alert_rule_test": [_alerts(at_first * step, []), _alerts(at_last * step, untold)]}
+    looks = [(look.at * step, _firing_rules(rules, objective, look.fires)) for look in situation.looks]
+    if any(_counts_alike(objective, other) for other, _ in beside if other != objective):
+        # The others have limits of their own: promtool can look at this one by its series alone.
+        return named | {"promql_expr_test": [_samples(at, objective, fires) for at, fires in looks]}
+    expected = [(at, [expected_alert(rule, _labels(objective)) for rule in fires]) for at, fires in looks]
+    return named | {"alert_rule_test": [_alerts(at, alerts) for at, alerts in expected]}
+
+
+def _firing_rules(rules: list[AlertRule], objective: ObjectiveRow, fires: tuple[Tier, ...]) -> list[AlertRule]:
+    return [rule for rule in rules if _kind(rule).tier in fires and objective in _kind(rule).objectives]
+
+
+def _alerts(at: int, alerts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"eval_time": duration(at), "alertname": NAME, "exp_alerts": alerts}
+
+
+def _samples(at: int, objective: ObjectiveRow, fires: list[AlertRule]) -> dict[str, Any]:
+    """The firing alerts of the objective, as the series ALERTS shows them."""
+    about = promql.selector(
+        "ALERTS",
+        promql.equals("alertstate", "firing"),
+        *(promql.equals(name, value) for name, value in _labels(objective).items()),
+    )
+    samples = [
+        {
+            "labels": labelled("ALERTS", expected_alert(rule, _labels(objective))["exp_labels"] | _FIRING),
+            "value": 1,
+        }
+        for rule in fires
+    ]
+    return {"expr": about, "eval_time": duration(at), "exp_samples": samples}
+
+
+def _counts_alike(one: ObjectiveRow, other: ObjectiveRow) -> bool:
+    """Whether what one counts is what the other counts."""
+    return (one.kind, one.route, one.latency_seconds) == (other.kind, other.route, other.latency_seconds)
 
 
 def _labels(objective: ObjectiveRow) -> dict[str, str]:
@@ -127,72 +185,66 @@ def _beside(objective: ObjectiveRow, missing: list[AlertRule]) -> list[tuple[Obj
 
 def at_the_limits(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[Situation]:
     """Just over and just under what each tier tolerates, steadily."""
-    short = 2 * base_window(objective.period_days, scope.options) // step
+    steps = 2 * base_window(objective.period_days, scope.options) // step
     for tier in _tiers(objective):
         limit = float(tier.threshold(objective))
         over = min(limit * (1 + _LIMIT_NEARNESS), (limit + 1) / 2)
         for words, share in (("over", over), ("under", limit * (1 - _LIMIT_NEARNESS))):
-            history = History((Stretch(short, share),), _busy(scope), step)
-            yield from _situation(f"steadily just {words} {tier.name}", history, objective, scope)
+            history = _history(objective, scope, step, Stretch(steps, share))
+            found = firing(history, steps, objective, _tiers(objective), scope.options)
+            if found is not None:
+                look = (Look(steps, found),)
+                yield Situation(f"steadily just {words} {tier.name}", _counters(objective, history), look)
 
 
 def over_time(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[Situation]:
-    """Burning that is over by now, and burning that has only begun: in each case one of a tier's windows is good."""
-    base = base_window(objective.period_days, scope.options)
-    # The tickets' windows would take thousands of steps to fill; the slow page's shows the same.
-    longest = TIERS[1].long_window(objective.period_days)
-    for tier in _tiers(objective):
-        short = tier.short_window(objective.period_days, scope.options)
-        recent = (short + base) // step + 2
-        past = min(tier.long_window(objective.period_days), longest) // step
-        limit = float(tier.threshold(objective))
-        burnt = min(3 * short, longest) // step
-        over = [(Stretch(burnt, share), Stretch(recent, 0)) for share in (1.0, 0.8, 0.6)]
-        begun = [(Stretch(past, 0), Stretch(recent, min(1, limit * times))) for times in (3, 2.5, 2, 1.6, 1.3)]
-        for words, pasts in (("burnt until lately", over), ("burns only since lately", begun)):
-            for stretches in pasts:
-                history = History(stretches, _busy(scope), step)
-                found = firing(history, objective, _tiers(objective), scope.options)
-                if found is not None and tier not in found:
-                    yield from _situation(f"{words}, as {tier.name} sees it", history, objective, scope)
-                    break
+    """Good, then burning slowly, then fast, then good: each window is over its limit while its pair is not."""
+    days, budget = objective.period_days, float(objective.budget)
+    slow = TIERS[-1].short_window(days, scope.options) // step
+    settled = base_window(days, scope.options) // step + 2
+    history = _history(
+        objective,
+        scope,
+        step,
+        Stretch(2 * slow, 0),
+        # The slowest tier's short window is full of it, its long window far from it.
+        Stretch(slow + settled, min(1.0, 1.6 * budget)),
+        Stretch(slow // 2, min(1.0, 24 * budget)),
+        Stretch(slow + settled, 0),
+    )
+    looks = turns(history, objective, _tiers(objective), scope.options, since=2 * settled)
+    yield Situation("good, slow burning, fast burning, good", _counters(objective, history), tuple(looks))
 
 
 def guarded(objective: ObjectiveRow, of_model: list[ObjectiveRow], scope: Scope, step: int) -> Iterator[Situation]:
     """What must stay silent whatever the ratio, and what is told where there is nothing to measure."""
     steps = 2 * base_window(objective.period_days, scope.options) // step
+    silent = (Look(steps, ()),)
     floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    bad = _history(objective, scope, step, Stretch(steps, 1))
     if floor:
-        thin = History((Stretch(steps, 1),), 0.9 * floor, step)
-        yield Situation("too little traffic to judge by", _counters(objective, thin), steps * step)
+        thin = replace(bad, per_second=0.9 * floor)
+        yield Situation("too little traffic to judge by", _counters(objective, thin), silent)
     if objective.kind != LATENCY:
-        invalid = History((Stretch(steps, 1),), _busy(scope), step)
-        series = _counters(objective, invalid, reason=names.INVALID_INPUT)
-        yield Situation("invalid input is no failure", series, steps * step)
-    waiting = NO_DATA_FOR // step + 2
-    served = {weight_series(objective.model, "v1"): f"1+0x{max(steps, waiting)}"}
-    good = History((Stretch(max(steps, waiting), 0),), _busy(scope), step)
+        yield Situation("invalid input is no failure", _counters(objective, bad, names.INVALID_INPUT), silent)
+    end = max(steps, NO_DATA_FOR // step + 2)
+    served = {weight_series(objective.model, "v1"): f"1+0x{end}"}
+    good = _history(objective, scope, step, Stretch(end, 0))
     measured = {each: values for other in of_model for each, values in _counters(other, good).items()}
-    yield Situation("served and measured", {**served, **measured}, good.steps * step)
-    yield Situation("served, yet nothing is counted", served, waiting * step, missing=True)
-    unserved = {weight_series(objective.model, "v1"): f"0+0x{waiting}"}
-    yield Situation("not served, so nothing to count", unserved, waiting * step)
+    yield Situation("served and measured", {**served, **measured}, (Look(end, ()),))
+    yield Situation("served, yet nothing is counted", served, (Look(end, ()),), missing=True)
+    unserved = {weight_series(objective.model, "v1"): f"0+0x{end}"}
+    yield Situation("not served, so nothing to count", unserved, (Look(end, ()),))
 
 
-def _situation(name: str, history: History, objective: ObjectiveRow, scope: Scope) -> Iterator[Situation]:
-    """None where a tier is too near to its limit to say."""
-    found = firing(history, objective, _tiers(objective), scope.options)
-    if found is not None:
-        yield Situation(name, _counters(objective, history), history.steps * history.step, found)
+def _history(objective: ObjectiveRow, scope: Scope, step: int, *stretches: Stretch) -> History:
+    """With many times the traffic that is judged by."""
+    busy = max(10.0, 10 * scope.limit(REQUESTS_PER_MINUTE.name) / 60)
+    return History(stretches, busy, step, base_window(objective.period_days, scope.options))
 
 
 def _tiers(objective: ObjectiveRow) -> tuple[Tier, ...]:
     return tuple(tier for tier in TIERS if tier.can_fire(objective))
-
-
-def _busy(scope: Scope) -> float:
-    """Events a second, many times the least that is judged by."""
-    return max(10.0, 10 * scope.limit(REQUESTS_PER_MINUTE.name) / 60)
 
 
 def _counters(objective: ObjectiveRow, history: History, reason: str = "model_error") -> dict[str, str]:
