@@ -18,7 +18,7 @@ PATHS = st.from_regex(r"[a-z]{1,8}/[\w ]{1,120}\.yml", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(files=st.dictionaries(PATHS, TEXTS, min_size=1), targets=st.dictionaries(st.just("model-inference.json"), TEXTS))
 def test_what_is_packed_comes_out_and_the_order_does_not_matter(files: dict[str, str], targets: dict[str, str]) -> None:
     contents = Contents(Bundle(files), targets)
