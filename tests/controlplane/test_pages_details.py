@@ -41,9 +41,8 @@ class TestTheModelsPage:
         text = text_of(reader.get("/models/fraud/").content.decode())
         assert "v1 live 100 %" in text
         assert "country critical categorical de, fr none payments" in text
-        assert (
-            "MLInferenceHighErrorRate ratio 7%, errors 3, requests per minute 1, window 5m 1m page model:fraud" in text
-        )
+        limits = "MLInferenceHighErrorRate ratio 7%, errors 3, requests per minute 1, window 5m"
+        assert f"{limits} 1m page Who? model:fraud Backtest" in text
         assert "MLInferenceHighLatencyP95 seconds 0.35 s" in text
         assert "No baseline" in text
 
