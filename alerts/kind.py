@@ -103,13 +103,15 @@ class Timing:
 class Case:
     """One situation of a proof: input series (selector -> promtool's values), and whether the alert comes to fire.
 
-    `labels` are those that the alert then carries, beside the constant ones.
+    `labels` are those that the alert then carries, beside the constant ones. `late`: what makes it fire holds only
+    once the window is full.
     """
 
     name: str
     series: Mapping[str, str]
     fires: bool
     labels: Mapping[str, str] = field(default_factory=dict)
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class AlertKind:
     cases: Callable[[Scope, Timing], list[Case]]
     labels: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    window: int = 0  # seconds; 0: it looks at the present
+    window: int = 0  # seconds; 0: it looks at the present, or over a window that is no policy's
+    fixed_window: int = 0  # seconds of that one, for its proof
     high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
     recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window

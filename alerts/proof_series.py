@@ -34,6 +34,12 @@ def counting(per_second: float, timing: Timing) -> str:
     return f"0+0x{idle} {value(grown)}+{value(grown)}x{timing.steps - idle}"
 
 
+def lagging(lag: float, timing: Timing) -> str:
+    """A moment that stays `lag` seconds behind the clock, known from the start on: promtool's clock starts at 0."""
+    idle = timing.start // timing.step
+    return f"_x{idle + 1} {value(timing.start + timing.step - lag)}+{timing.step}x{timing.steps - idle}"
+
+
 def histogram(
     metric: str, labels: Mapping[str, str], bounds: tuple[float, ...], quantile: float, target: float, timing: Timing
 ) -> dict[str, str]:

@@ -22,6 +22,8 @@ _RECORDING = f"../rules/{recording.FILE.removeprefix(_RULES)}"
 # Within Prometheus' five minutes, after which a sample counts no more.
 _LONGEST_STEP = 120
 DEFAULT_CASE_INTERVAL = "1m"
+# A model that no policy holds for: no name of a model begins like this.
+_STRANGER = "_stranger"
 
 
 def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
@@ -40,9 +42,9 @@ def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
 
 
 def timing_of(for_: int, window: int) -> Timing:
-    """Steps short enough for rates over `window` and for a look just before `for_` has passed."""
+    """Steps short enough for rates over `window` and for looks just before and after `for_` has passed."""
     longest = window // 4 if window else _LONGEST_STEP
-    step = max(1, min(_LONGEST_STEP, longest, for_ // 2 if for_ > 1 else for_ or _LONGEST_STEP))
+    step = max(1, min(_LONGEST_STEP, longest, for_ // 4 if for_ > 3 else for_ or _LONGEST_STEP))
     return Timing(step=step, start=2 * step, for_=for_, window=window)
 
 
@@ -54,7 +56,7 @@ def _pace(rule: AlertRule) -> int:
 
 
 def _timing(rule: AlertRule) -> Timing:
-    return timing_of(rule.for_, _scope(rule).window)
+    return timing_of(rule.for_, _scope(rule).window or _kind(rule).fixed_window)
 
 
 def _scope(rule: AlertRule) -> Scope:
@@ -98,16 +100,24 @@ def _kind_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
 def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
     alert, fires = held[0][0].alert, held[0][1].fires
     expected = [expected_alert(rule, case.labels) for rule, case in held] if fires else []
-    at = timing.firing_from if fires else timing.silent_at
+    at = timing.firing_from if fires and not held[0][1].late else timing.silent_at
     looks = [{"eval_time": duration(at), "alertname": alert, "exp_alerts": expected}]
+    series = {s: v for _, case in held for s, v in (_beside_stranger(case) if fires else case.series).items()}
     if fires and timing.for_:
         looks.insert(0, {"eval_time": duration(timing.pending_until), "alertname": alert, "exp_alerts": []})
     return {
         "name": f"{', '.join(rule.policy_id for rule, _ in held)}: {name}",
         "interval": duration(timing.step),
-        "input_series": _input({s: v for _, case in held for s, v in case.series.items()}),
+        "input_series": _input(series),
         "alert_rule_test": looks,
     }
+
+
+def _beside_stranger(case: Case) -> dict[str, str]:
+    """The case's series, and the same of a model that the rule is not about: it must not fire for that one."""
+    model = promql.equals(names.MODEL, case.labels.get(names.MODEL, ""))
+    stranger = promql.equals(names.MODEL, _STRANGER)
+    return {s: v for series, v in case.series.items() for s, v in ((series, v), (series.replace(model, stranger), v))}
 
 
 def _input(series: Mapping[str, str]) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     return [
-        Case("fires while annotations wait", {names.ANNOTATIONS_PENDING: from_start(0, 2, timing)}, True),
+        Case("fires while annotations wait", {names.ANNOTATIONS_PENDING: from_start(0, 1, timing)}, True),
         Case("is silent while none waits", {names.ANNOTATIONS_PENDING: constant(0, timing)}, False),
     ]
 

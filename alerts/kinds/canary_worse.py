@@ -52,12 +52,20 @@ def _answers(model: str, version: str, requests: float, doing: _Doing, timing: T
 
 
 def _beside(share: float, factor: float, margin: float) -> tuple[float, float]:
-    """(live, canary): the canary is over by one of factor and margin, and under by the other.
+    """(live, canary): the canary is over by one of factor and margin, and a little under by the other.
 
     Where both limits meet, `share` is 1; a smaller one gives a live value whose margin is the wider limit.
     """
     live = share * margin / (factor - 1)
-    return live, (live * factor + live + margin) / 2
+    less, more = sorted((live * factor, live + margin))
+    return live, less + 0.8 * (more - less)
+
+
+def _usual(scope: Scope) -> _Doing:
+    """Where a factor and its margin come to the same, so that a slip of either shows; within what is plausible."""
+    errors = scope.limit("error_margin") / max(scope.limit("error_factor") - 1, 1e-9)
+    p95 = scope.limit("latency_margin") / max(scope.limit("latency_factor") - 1, 1e-9)
+    return _Doing(errors if errors < 0.2 else 0.01, p95 if LATENCY_SECONDS[0] < p95 < 1 else 0.06)
 
 
 def _half_worse(scope: Scope, share: float) -> tuple[_Doing, _Doing] | None:
@@ -77,11 +85,11 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     # Traffic in which one step already holds more canary requests than the policy wants.
     busy = max(100.0, 2 * scope.limit("requests") / timing.step)
     few = 0.9 * scope.limit("requests") / scope.window
-    usual = _Doing(0.01, 0.06)
+    usual = _usual(scope)
     error_limit = max(usual.errors * scope.limit("error_factor"), usual.errors + scope.limit("error_margin"))
     p95_limit = max(usual.p95 * scope.limit("latency_factor"), usual.p95 + scope.limit("latency_margin"))
-    failing = _Doing(min(1.0, error_limit * 1.1), usual.p95)
-    slow = _Doing(usual.errors, min(LATENCY_SECONDS[-1], p95_limit * 1.1))
+    failing = _Doing(min(1.0, error_limit * 1.05), usual.p95)
+    slow = _Doing(usual.errors, min(LATENCY_SECONDS[-1], p95_limit * 1.05))
 
     def situation(
         canary: _Doing, live: _Doing = usual, requests: float = busy, weight: float = 0.1, role: str = "canary"
@@ -99,13 +107,19 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         weight_series(model, "v2"): constant(1, timing),
         weight_series(model, "v3", "canary"): constant(0.1, timing),
     }
+    least = 1.1 * scope.limit("requests") / scope.window
     found = [
         Case("fires when the canary fails more", situation(failing), True, labels),
+        Case("fires with just enough canary requests", situation(failing, requests=least), True, labels, late=True),
         Case("fires when the canary is slower", situation(slow), True, labels),
         Case("fires while replicas disagree about the canary", disagreeing, True, labels),
         Case("is silent with too few canary requests", situation(_Doing(1.0, usual.p95), requests=few), False),
         Case("is silent once the canary is rolled back", situation(failing, weight=0), False),
-        Case("is silent on a version that is canary nowhere", situation(failing, _Doing(0, 0.06), role="live"), False),
+        Case(
+            "is silent on a version that is canary nowhere",
+            situation(failing, _Doing(0, usual.p95), role="live"),
+            False,
+        ),
     ]
     for name, share in (("past the factor but within the margin", 0.4), ("past the margin but within the factor", 2)):
         pair = _half_worse(scope, share)

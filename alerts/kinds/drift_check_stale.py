@@ -3,7 +3,7 @@
 from alerts.expressions import Expr, call, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant, labelled
+from alerts.proof_series import constant, labelled, lagging
 from telemetry import names, promql
 
 # What an interval that is not exported counts as (seconds).
@@ -25,27 +25,36 @@ def expression(scope: Scope) -> Expr:
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model = scope.models[0].name
     labels = {names.MODEL: model, names.VERSION: "v1"}
-    # promtool's clock starts at 0, and the last success with it: three of these intervals end at the start.
-    interval = (timing.start + timing.step / 2) / scope.limit("intervals")
-    fresh = 2 * timing.firing_from / scope.limit("intervals")
+    # promtool's clock starts at 0, and a success has to come after that: the intervals are as short as the proof.
+    interval, limit = timing.step / 2, scope.limit("intervals")
+    succeeded, due = names.CHECK_LAST_SUCCESS, names.CHECK_FIRST_DUE
 
-    def situation(metric: str, interval: float, weight: float = 1, state: str = "ok") -> dict[str, str]:
-        at = 0.001 if metric == names.CHECK_LAST_SUCCESS else 0
-        return {
-            labelled(metric, labels): constant(at, timing),
-            labelled(names.CHECK_INTERVAL, labels): constant(interval, timing),
+    def situation(
+        metric: str, late: float, *, exported: float | None = interval, weight: float = 1, state: str = "ok"
+    ) -> dict[str, str]:
+        """`late`: how much of the limit has passed since."""
+        silence = limit * (exported or _UNKNOWN_INTERVAL) * late
+        given = {
+            labelled(metric, labels): lagging(silence, timing),
             labelled(names.CHECK_STATE, {**labels, names.STATE: state}): constant(1, timing),
             weight_series(model, "v1"): constant(weight, timing),
         }
+        if metric == due:
+            # As the exporter has it where there was none.
+            given[labelled(succeeded, labels)] = constant(0, timing)
+        if exported is not None:
+            given[labelled(names.CHECK_INTERVAL, labels)] = constant(exported, timing)
+        return given
 
+    never, unknown = situation(due, 1.05, state="never_run"), situation(due, 1.05, exported=None)
     return [
-        Case("fires long after the last success", situation(names.CHECK_LAST_SUCCESS, interval), True, labels),
-        Case(
-            "fires when it never succeeded", situation(names.CHECK_FIRST_DUE, interval, state="never_run"), True, labels
-        ),
-        Case("is silent while the last success is fresh", situation(names.CHECK_LAST_SUCCESS, fresh), False),
-        Case("is silent while paused", situation(names.CHECK_LAST_SUCCESS, interval, state="paused"), False),
-        Case("is silent on a version without traffic", situation(names.CHECK_LAST_SUCCESS, interval, weight=0), False),
+        Case("fires long after the last success", situation(succeeded, 1.05), True, labels),
+        Case("fires when it never succeeded", never, True, labels),
+        Case("fires where its interval is not known", unknown, True, labels),
+        Case("is silent while the last success is fresh", situation(succeeded, 0.95), False),
+        Case("is silent where its interval is not known", situation(due, 0.95, exported=None), False),
+        Case("is silent while paused", situation(succeeded, 1.05, state="paused"), False),
+        Case("is silent on a version without traffic", situation(succeeded, 1.05, weight=0), False),
     ]
 
 

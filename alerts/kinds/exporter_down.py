@@ -13,9 +13,10 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     up = labelled("up", {"job": names.JOB_DRIFT, "instance": "exporter"})
+    other = {labelled("up", {"job": names.JOB_PLUMBLINE, "instance": "other"}): constant(1, timing)}
     return [
-        Case("fires when it can't be scraped", {up: from_start(1, 0, timing)}, True),
-        Case("fires when its target is gone", {up: f"1+0x{timing.start // timing.step} stale"}, True),
+        Case("fires when it can't be scraped", {up: from_start(1, 0, timing), **other}, True),
+        Case("fires when its target is gone", {up: f"1+0x{timing.start // timing.step} stale", **other}, True),
         Case("is silent while it is up", {up: constant(1, timing)}, False),
     ]
 

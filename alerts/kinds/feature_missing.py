@@ -25,7 +25,7 @@ def expression(scope: Scope) -> Expr:
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     subject, limit = scope.models[0], scope.limit("ratio")
     labels = {names.MODEL: subject.name, names.VERSION: "v1", names.FEATURE: subject.features[0].name}
-    over = (limit + 1) / 2
+    over = min(limit * 1.05, (limit + 1) / 2) or 0.01
 
     def situation(ratio: str, exported: float | None = None, weight: float = 1) -> dict[str, str]:
         given = {

@@ -47,11 +47,17 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     if errors:
         few = 0.9 * errors / scope.window
         requests = max(few, floor * 1.1)
-        silent.append(Case("is silent with too few errors", situation(requests, few / requests), False))
-    return [
-        Case("fires when the error ratio is over the limit", situation(busy, bad), True, answers),
-        *silent,
-    ]
+        refused = labelled(names.ERRORS, {**answers, names.REASON: names.INVALID_INPUT})
+        series = {**situation(requests, few / requests), refused: counting(few, timing)}
+        silent.append(Case("is silent with too few errors, invalid input not counted", series, False))
+    fires = [Case("fires when the error ratio is over the limit", situation(busy, bad), True, answers)]
+    # As little traffic, and as few errors, as are still judged by.
+    least = max(1.1 * floor, 1.1 * errors / scope.window, 0.01)
+    enough = max(bad, 1.1 * errors / scope.window / least)
+    fires.append(
+        Case("fires when traffic and errors are just enough", situation(least, enough), True, answers, late=True)
+    )
+    return fires + silent
 
 
 KIND = AlertKind(

@@ -37,6 +37,9 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     busy = max(100.0, thin * 10)
     found = [
         Case("fires when the 95th percentile is over the limit", situation(slow, busy, 1), True, answers),
+        Case(
+            "fires when the traffic is just enough", situation(slow, max(thin * 1.2, 0.01), 1), True, answers, late=True
+        ),
         Case("is silent under the limit", situation(limit * 0.95, busy, 1), False),
         Case("is silent on a version without traffic", situation(slow, busy, 0), False),
     ]

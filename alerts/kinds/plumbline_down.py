@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, call, max_by, series
 from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant, from_start, labelled
+from alerts.proof_series import constant, from_start, labelled, lagging
 from telemetry import names, promql
 
 
@@ -20,14 +20,17 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     up = labelled("up", {"job": names.JOB_PLUMBLINE, "instance": "plumbline"})
-    # promtool's clock starts at 0: with a last run this long before the start, the limit is passed at the start.
-    last_run = timing.start + timing.step / 2 - scope.limit("stopped")
-    loop_stopped = {up: constant(1, timing), names.RECONCILE_LAST_RUN: constant(last_run, timing)}
+    other = {labelled("up", {"job": names.JOB_DRIFT, "instance": "other"}): constant(1, timing)}
+    limit = scope.limit("stopped")
+
+    def last_run(lag: float) -> dict[str, str]:
+        return {up: constant(1, timing), names.RECONCILE_LAST_RUN: lagging(lag, timing)}
+
     return [
-        Case("fires when its loop has stopped", loop_stopped, True),
-        Case("fires when it can't be scraped", {up: from_start(1, 0, timing)}, True),
-        Case("fires when its target is gone", {up: f"1+0x{timing.start // timing.step} stale"}, True),
-        Case("is silent while it is up", {up: constant(1, timing)}, False),
+        Case("fires when its loop has stopped", last_run(limit * 1.05), True),
+        Case("fires when it can't be scraped", {up: from_start(1, 0, timing), **other}, True),
+        Case("fires when its target is gone", {up: f"1+0x{timing.start // timing.step} stale", **other}, True),
+        Case("is silent while it is up and its loop runs", last_run(limit * 0.95), False),
     ]
 
 

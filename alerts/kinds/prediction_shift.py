@@ -73,6 +73,10 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("is silent near the baseline's median", against_baseline(near), False),
         Case("is silent on a version without traffic", against_baseline(far, weight=0), False),
     ]
+    least = max(1.2 * thin, 0.01)
+    found.append(
+        Case("fires with just enough scores", against_baseline(far, per_second=least), True, labels, late=True)
+    )
     if thin:
         found.append(Case("is silent with too few scores", against_baseline(far, per_second=thin), False))
     return found
@@ -83,6 +87,7 @@ KIND = AlertKind(
     plane=Plane.QUALITY,
     owner=Owner.APPLIED_ML,
     severity=TICKET,
+    fixed_window=promql.seconds(SCORE_WINDOW),
     for_=1800,
     parameters=(
         Parameter(

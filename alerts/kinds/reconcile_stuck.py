@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, call, max_by, series
 from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant
+from alerts.proof_series import lagging
 from telemetry import names
 
 
@@ -13,11 +13,9 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     limit = max(scope.limit("runs") * scope.options.reconcile_interval, 60)
-    # promtool's clock starts at 0: with a last run this long before the start, the limit is passed at the start.
-    stopped = timing.start + timing.step / 2 - limit
     return [
-        Case("fires when the loop has stopped", {names.RECONCILE_LAST_RUN: constant(stopped, timing)}, True),
-        Case("is silent while it runs", {names.RECONCILE_LAST_RUN: f"0+{timing.step}x{timing.steps}"}, False),
+        Case("fires when the loop has stopped", {names.RECONCILE_LAST_RUN: lagging(limit * 1.05, timing)}, True),
+        Case("is silent while it runs", {names.RECONCILE_LAST_RUN: lagging(limit * 0.95, timing)}, False),
     ]
 
 

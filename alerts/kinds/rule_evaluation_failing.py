@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, increase, sum_by
 from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
-from alerts.proof_series import constant, counting, labelled
+from alerts.proof_series import constant, counting, from_start, labelled
 from telemetry import names, promql
 
 _FAILURES = "prometheus_rule_evaluation_failures_total"
@@ -16,11 +16,23 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     labels = {_GROUP: "rules.yml;MLServingDown:default"}
-    failures = labelled(_FAILURES, {"job": names.JOB_PROMETHEUS, "instance": "prometheus", **labels})
+    target = {"job": names.JOB_PROMETHEUS, "instance": "prometheus"}
+    failures = labelled(_FAILURES, {**target, **labels})
+    elsewhere = labelled(_FAILURES, {**target, "job": "other", **labels})
     return [
         Case("fires while a group can't be evaluated", {failures: counting(0.1, timing)}, True, labels),
+        Case("fires while it fails now and then", {failures: _now_and_then(scope, timing)}, True, labels),
         Case("is silent while all can", {failures: constant(3, timing)}, False),
+        Case("is silent on what failed once", {failures: from_start(0, 1, timing)}, False),
+        Case("is silent on another job's failures", {elsewhere: counting(0.1, timing)}, False),
     ]
+
+
+def _now_and_then(scope: Scope, timing: Timing) -> str:
+    """A failure in three quarters of the window, again and again."""
+    idle, apart = timing.start // timing.step, max(1, 3 * scope.window // (4 * timing.step))
+    times = (timing.steps - idle) // apart + 1
+    return " ".join([f"0+0x{idle}", *(f"{count}+0x{apart - 1}" for count in range(1, times + 1))])
 
 
 KIND = AlertKind(

@@ -26,6 +26,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     target = {"job": names.JOB_INFERENCE, "instance": "replica-1"}
     desired = labelled(names.DESIRED_WEIGHT, {**labels, names.VERSION: "v1", names.ROLE: "live"})
     info = labelled(names.MODEL_INFO, {**labels, names.VERSION: "v1", "framework": "onnx", **target})
+    other = labelled(names.DESIRED_WEIGHT, {**labels, names.VERSION: "v2", names.ROLE: "live"})
     registered = labelled(names.MODEL_REGISTERED, {**labels, "risk": "standard"})
     gone = f"1+0x{timing.start // timing.step} stale"
     up = labelled("up", target)
@@ -50,6 +51,11 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         ),
         Case("is silent on a model without traffic", {desired: constant(0, timing)}, False),
         Case("is silent on a model that was withdrawn", {desired: gone, registered: constant(1, timing)}, False),
+        Case(
+            "is silent on one whose newest version has no traffic",
+            {desired: gone, other: constant(0, timing), registered: constant(1, timing)},
+            False,
+        ),
     ]
 
 

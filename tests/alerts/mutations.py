@@ -1,0 +1,123 @@
+"""Small mistakes in a rendered rule, each made at one place: what a proof has to notice."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telemetry import names, promql
+from tests.alerts import tools
+
+# What stands in a text or in a label's name is no operator and no number.
+_TOKENS = re.compile(
+    r"(?P<matcher>(?P<before>[{,])(?P<label>\w+)(?P<sign>=~|!=|=)(?P<value>\"(?:[^\"\\]|\\.)*\"))"
+    r"|(?P<link>\"(?:team|severity)\", )\"(?P<target>\w[^\"]*\")"
+    r"|(?P<text>\"(?:[^\"\\]|\\.)*\")"
+    r"|\[(?P<window>\w+)\]"
+    r"|offset (?P<offset>\w+)"
+    r"|(?P<word>[a-zA-Z_:][a-zA-Z0-9_:]*)"
+    r"|(?P<compare>>=|<=|==|!=|>|<)"
+    r"|(?P<number>\d+(?:\.\d+)?)"
+)
+_OF_MODELS = re.compile(rf'{names.MODEL}=~"[^"]*",?')
+COMPARISONS = {">": (">=", "<"), ">=": (">", "<"), "==": ("!=", ">="), "<": ("<=", ">"), "<=": ("<", ">")}
+SETS = {"and": ("unless",), "unless": ("and",)}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule's body with one mistake. `what` is the same in every run, and says where."""
+
+    what: str
+    rule: Mapping[str, Any]
+
+
+def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
+    """Of an alert: its comparisons, numbers, windows, matchers, set operators, `for`, and the labels that it sets."""
+    expression: str = rule["expr"]
+    seen: dict[str, int] = {}
+    for token in _TOKENS.finditer(expression):
+        for kind, there, instead in _mistakes(token):
+            name = f"{kind}: {there} -> {instead}"
+            seen[name] = seen.get(name, 0) + 1
+            text = expression[: token.start()] + instead + expression[token.end() :]
+            yield Mutant(f"{name} (#{seen[name]})", {**rule, "expr": text})
+    if _OF_MODELS.search(expression):
+        yield Mutant("matcher: of all models", {**rule, "expr": _OF_MODELS.sub("", expression)})
+    if "for" in rule:
+        yield Mutant("for: none", {key: value for key, value in rule.items() if key != "for"})
+        yield Mutant("for: twice as long", {**rule, "for": promql.duration(2 * promql.seconds(rule["for"]))})
+
+
+def _mistakes(token: re.Match[str]) -> Iterator[tuple[str, str, str]]:
+    """(kind, what is there, what stands there instead)."""
+    there = token[0]
+    if token["label"] == names.MODEL:
+        return  # joined with the others, which keep it to the same models: all of them at once, below
+    if token["matcher"]:
+        yield "matcher", there, token["before"] if token["before"] == "{" else ""
+        opposite = {"=": "!=", "!=": "=", "=~": "!~"}[token["sign"]]
+        yield "matcher", there, f"{token['before']}{token['label']}{opposite}{token['value']}"
+    elif token["compare"]:
+        for other in COMPARISONS[there]:
+            yield "operator", there, other
+    elif token["number"]:
+        number = float(there)
+        for other in (number * 1.25, number * 0.75) if number else (1.0, -1.0):
+            yield "threshold", there, f"({other:g})" if other < 0 else f"{other:g}"
+    elif token["window"]:
+        for factor in (4, 0.25):
+            yield "window", there, f"[{promql.duration(int(promql.seconds(token['window']) * factor))}]"
+    elif token["offset"]:
+        yield "window", there, f"offset {promql.duration(2 * promql.seconds(token['offset']))}"
+    elif token["link"]:
+        yield "label", there, f'{token["link"]}"x{token["target"]}'
+    elif token["word"] in SETS:
+        for other in SETS[there]:
+            yield "operator", there, other
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a proof says: to the rule as it is, and which of the mistakes in it pass."""
+
+    unchanged_passes: bool
+    mistakes: list[str]
+    survivors: list[str]
+
+    @property
+    def made(self) -> int:
+        return len(self.mistakes)
+
+
+def judged(test: str, proof: Mapping[str, str], path: str, folder: Path) -> Verdict:
+    """`test`'s verdict on its alert in the rule file `path`, and on each mistake in it; one promtool call for all."""
+    document = json.loads(proof[path])
+    alert = Path(test).stem.partition("-")[0]
+    changed: list[tuple[str, Mapping[str, Any]]] = []
+    for group in document["groups"]:
+        for rule in group["rules"]:
+            if rule["alert"] == alert:
+                for mutant in mutants(rule):
+                    others = [g for g in document["groups"] if g is not group]
+                    changed.append((mutant.what, {"groups": [*others, {**group, "rules": [mutant.rule]}]}))
+    for number, (_, content) in enumerate([("nothing", document), *changed]):
+        for name, text in {**proof, path: json.dumps(content)}.items():
+            file = folder / str(number) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    passed = _passed([f"{number}/{test}" for number in range(len(changed) + 1)], folder)
+    mistakes = [what for what, _ in changed]
+    return Verdict(0 in passed, mistakes, [mistakes[number - 1] for number in passed if number])
+
+
+def _passed(tests: list[str], folder: Path) -> list[int]:
+    """The numbers of the tests that promtool passes."""
+    done = subprocess.run(
+        [tools.PROMTOOL, "test", "rules", *tests], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    # Each is named on the one stream, followed by its success; what fails is told on the other.
+    return [int(found) for found in re.findall(r"Unit Testing:\s+(\d+)/\S+\s+SUCCESS", done.stdout)]
