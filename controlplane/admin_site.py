@@ -12,9 +12,11 @@ from django.forms import BaseModelFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from alerts.admin import CustomAlertInline, ObjectiveInline, PolicyInline
+from alerts.digest_words import digest_words
 from alerts.models import Objective, Runbook
 from alerts.policy_edits import delete_objective, save_objective
 from controlplane import runbook_inline
@@ -24,7 +26,8 @@ from drift.edits import delete_check, save_check
 from drift.models import DriftCheck
 from models_registry.actor import Actor
 from models_registry.admin.models import MLModelAdmin
-from models_registry.models import MLModel
+from models_registry.admin.teams import TeamAdmin
+from models_registry.models import MLModel, Team
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,24 @@ def _write(formset: Any, model: MLModel, edits: RoomEdits, actor: Actor) -> None
     for row in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
         row.model = model
         edits.save(row, actor=actor)
+
+
+admin.site.unregister(Team)
+
+
+@admin.register(Team)
+class ComposedTeamAdmin(TeamAdmin):
+    """The team's page with what becomes of its tickets while it is away."""
+
+    fieldsets = [*TeamAdmin.fieldsets, ("While it is away", {"fields": ["digest"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "digest"]
+
+    @display(description="Digest of muted tickets")
+    def digest(self, team: Team) -> str:
+        """Empty while the team is being made."""
+        return digest_words(team) if team.pk else ""
 
 
 admin.site.unregister(User)

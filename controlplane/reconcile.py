@@ -15,19 +15,22 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
+from alerts.digests import send_digests
 from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
 from alerts.prometheus import Prometheus
+from alerts.routing import alertmanager_document
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
 from controlplane.reachability import note_reachability
 from controlplane.release_files import ReleaseFiles
-from controlplane.rendering import render_bundle
+from controlplane.rendering import render_bundle, render_options
 from controlplane.servers import Servers
 from controlplane.targets import sync_targets
 from dashboards.annotations import deliver_pending
 from drift.due import dispatch_due
+from models_registry.fleet import load_fleet
 from models_registry.heartbeats import forget_lost
 
 LOG = logging.getLogger(__name__)
@@ -153,6 +156,12 @@ def _annotations(now: datetime) -> str:
     return f"{delivered.sent} sent, {delivered.waiting} waiting, {delivered.failed} failed"
 
 
+def _digests(now: datetime) -> str:
+    fleet = load_fleet()
+    digested = send_digests(fleet, alertmanager_document(fleet, render_options()), now)
+    return f"{digested.sent} sent, {digested.waiting} waiting"
+
+
 def _publish(_: datetime) -> str:
     publisher = Publisher(ReleaseFiles.from_settings(settings), Servers.from_settings(settings), render_bundle)
     published = publisher.publish()
@@ -166,6 +175,7 @@ STEPS: dict[str, Callable[[datetime], str]] = {
     "targets": _targets,
     "replicas": _replicas,
     "incidents": _incidents,
+    "digests": _digests,
     "drift": _drift,
     "error_budgets": _error_budgets,
     "annotations": _annotations,

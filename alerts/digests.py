@@ -1,0 +1,163 @@
+"""Ticket digests: at the beginning of a team's hours, what it was not told of while its tickets were muted.
+
+Alertmanager drops what comes and goes while muted, and the end of what fired before. Both are incidents here.
+
+1. A team whose hours have begun gets one row for that beginning, however often and by whomever this runs.
+2. A due row is claimed by a conditional update that raises its attempts, so that one worker alone sends it.
+3. The outcome is written only by the attempt that is still the latest. What failed is due again after a pause.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from alerts import digest_text
+from alerts.digest_text import MutedAlert
+from alerts.hours import Hours
+from alerts.models import Incident, TicketDigest
+from alerts.receivers.posting import NotDelivered, post, why_not
+from alerts.who import who
+from models_registry.fleet import Fleet, FleetReceiver, FleetTeam
+from models_registry.models import Team
+
+LOG = logging.getLogger(__name__)
+State = TicketDigest.State
+# The last messages of the night are on their way when the hours begin.
+SETTLING = timedelta(minutes=1)
+# Longer than a delivery can take.
+LEASE = timedelta(seconds=60)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
+GIVE_UP_AFTER = timedelta(hours=8)
+MOST_INCIDENTS = 500
+KEPT = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """What one pass did: digests `sent`, and those `waiting` for another try."""
+
+    sent: int = 0
+    waiting: int = 0
+
+
+def ticket_receiver(team: FleetTeam) -> FleetReceiver | None:
+    """Where the team gets its tickets."""
+    return next((each for each in team.receivers if each.severity == "ticket"), None)
+
+
+def send_digests(fleet: Fleet, routes: Mapping[str, Any], now: datetime) -> Digested:
+    """Send what is due. `routes`: the rendered alertmanager.yml as data. Not for use inside a transaction."""
+    _note_beginnings(fleet, now)
+    sent = 0
+    due = TicketDigest.objects.filter(state=State.WAITING, next_attempt_at__lte=now).select_related("team")
+    for digest in due.order_by("next_attempt_at", "pk"):
+        team = fleet.team_by_name.get(digest.team.name)
+        if team is not None and _claim(digest, now):
+            sent += _send(digest, team, routes, now)
+    return Digested(sent, TicketDigest.objects.filter(state=State.WAITING).count())
+
+
+def _note_beginnings(fleet: Fleet, now: datetime) -> None:
+    begun = {}
+    for team in fleet.teams:
+        hours = Hours.of(team)
+        if hours is None or not hours.contain(now) or ticket_receiver(team) is None:
+            continue
+        start = hours.began(now)
+        before = hours.ended(start) if start else None
+        if start is not None and before is not None and start <= now - SETTLING:
+            begun[team.name] = (start, before)
+    known = set(
+        TicketDigest.objects.filter(hours_began_at__in={start for start, _ in begun.values()}).values_list(
+            "team__name", "hours_began_at"
+        )
+    )
+    missing = {name: moments for name, moments in begun.items() if (name, moments[0]) not in known}
+    if not missing:
+        return
+    keys = dict(Team.objects.filter(name__in=missing).values_list("name", "pk"))
+    rows = [
+        TicketDigest(team_id=keys[name], hours_began_at=start, muted_from=before, next_attempt_at=now)
+        for name, (start, before) in missing.items()
+        if name in keys
+    ]
+    # Another worker may note the same beginnings at the same time.
+    TicketDigest.objects.bulk_create(rows, ignore_conflicts=True)
+    TicketDigest.objects.filter(hours_began_at__lt=now - KEPT).delete()
+
+
+def _claim(digest: TicketDigest, now: datetime) -> bool:
+    """Written before anything is sent: whatever happens next, nobody else sends it meanwhile."""
+    claimed = TicketDigest.objects.filter(
+        pk=digest.pk, state=State.WAITING, attempts=digest.attempts, next_attempt_at__lte=now
+    ).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + LEASE)
+    digest.attempts += claimed
+    return bool(claimed)
+
+
+def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now: datetime) -> bool:
+    told = muted_alerts(digest, team, routes)
+    receiver = ticket_receiver(team)
+    impossible = why_not(receiver)
+    if not told or receiver is None or impossible:
+        state = State.IMPOSSIBLE if told else State.NOTHING
+        _record(digest, state=state, alerts=len(told), last_error=impossible if told else "")
+        return False
+    try:
+        post(
+            receiver,
+            digest_text.payload(str(digest), team.name, digest.muted_from, digest.hours_began_at, told),
+            digest_text.text(team.name, digest.muted_from, told),
+        )
+    except NotDelivered as error:
+        LOG.warning("the digest %s was not delivered: %s", digest, error)
+        late = now > digest.hours_began_at + GIVE_UP_AFTER
+        again = {"state": State.FAILED} if late else {"next_attempt_at": now + _pause(digest.attempts)}
+        _record(digest, alerts=len(told), last_error=str(error)[:300], **again)
+        return False
+    _record(digest, state=State.SENT, alerts=len(told), sent_at=now, last_error="")
+    return True
+
+
+def muted_alerts(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any]) -> list[MutedAlert]:
+    """What began or ended while the team's tickets were muted, by the routes of now; the oldest first."""
+    since, until = digest.muted_from, digest.hours_began_at
+    within = Q(starts_at__gte=since, starts_at__lt=until) | Q(ends_at__gte=since, ends_at__lt=until)
+    rows = Incident.objects.filter(within).order_by("starts_at", "pk")[:MOST_INCIDENTS]
+    return [_told(row) for row in rows if _was_muted(row, f"{team.name}/ticket", routes, since, until)]
+
+
+def _was_muted(row: Incident, receiver: str, routes: Mapping[str, Any], since: datetime, until: datetime) -> bool:
+    moments = [at for at in (row.starts_at, row.ends_at) if at is not None and since <= at < until]
+    return any(
+        told.receiver == receiver and not told.now for at in moments for told in who(routes, row.labels, at).told
+    )
+
+
+def _told(row: Incident) -> MutedAlert:
+    return MutedAlert(
+        alert=row.alert,
+        model_name=row.model_name,
+        summary=str(row.annotations.get("summary", "")),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        unheard=row.source == Incident.Source.PROMETHEUS,
+        link=f"{settings.PLUMBLINE_URL}/incidents/{row.pk}/",
+        labels=row.labels,
+        annotations=row.annotations,
+    )
+
+
+def _pause(attempts: int) -> timedelta:
+    return min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+
+
+def _record(digest: TicketDigest, **outcome: object) -> None:
+    """The outcome of this attempt, unless a later one has taken over."""
+    TicketDigest.objects.filter(pk=digest.pk, attempts=digest.attempts, state=State.WAITING).update(**outcome)
