@@ -60,7 +60,7 @@ def all_four(pair: Pair, base: Bundle, twins: Twins, settings: Settings) -> Serv
     """Everybody runs `base`, and the settings name them all."""
     settings.FURTHER_PROMETHEUS_URLS = [twins.prometheus.url]
     settings.FURTHER_ALERTMANAGER_URLS = [twins.alertmanager.url]
-    servers = Servers.from_settings(settings, timeout=1)
+    servers = Servers.from_settings(settings)
     for server in (*servers.prometheuses, *servers.alertmanagers):
         server.reload()
     assert servers.count == 4 and not servers.differences(base)
