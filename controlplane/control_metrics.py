@@ -84,16 +84,19 @@ def _objectives() -> Iterator[Metric]:
     coverage = GaugeMetricFamily(
         names.OBJECTIVE_COVERAGE, "The share of the period's hours about which something is known.", labels=labels
     )
+    limit = GaugeMetricFamily(names.OBJECTIVE_LATENCY_LIMIT, "In how many seconds an answer is good.", labels=labels)
     now = timezone.now()
     for objective in Objective.objects.select_related("model", "budget").order_by("model__name", "name"):
         values = [objective.model.name, objective.route, objective.name]
         target.add_metric(values, objective.target)
+        if objective.latency_seconds is not None:
+            limit.add_metric(values, objective.latency_seconds)
         budget = budget_of(objective)
         if budget is not None and not budget.is_stale(now):
             coverage.add_metric(values, budget.coverage)
             if budget.left is not None:
                 left.add_metric(values, budget.left)
-    yield from (target, left, coverage)
+    yield from (target, limit, left, coverage)
 
 
 def _releases() -> Iterator[Metric]:

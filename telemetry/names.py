@@ -94,6 +94,7 @@ ANNOTATIONS_PENDING = "plumbline_annotations_pending"
 INCIDENTS_OPEN = "plumbline_incidents_open"
 BUDGET_LEFT = "plumbline_objective_error_budget_left"
 OBJECTIVE_TARGET = "plumbline_objective_target"
+OBJECTIVE_LATENCY_LIMIT = "plumbline_objective_latency_limit_seconds"
 OBJECTIVE_COVERAGE = "plumbline_objective_counted_ratio"
 
 # Recorded series. The suffix is the window; a policy with another window reads its own series (`recorded`).

@@ -77,8 +77,10 @@ def _latency(board: Board) -> list[Panel]:
         for name, series in percentiles
     }
     if board.one_model:
-        frame = board.health_frame("Latency", f"{told}. Red: the limit of p95 that {LATENCY_ALERT} enforces.", "s")
-        return [lines(frame, [*queries.values(), *board.limit_queries(LATENCY_ALERT)])]
+        drawn = f"Red: the limit of p95 that {LATENCY_ALERT} enforces. Dashed: within what objectives want an answer."
+        frame = board.health_frame("Latency", f"{told}. {drawn}", "s")
+        wanted = Query(board.model(names.OBJECTIVE_LATENCY_LIMIT), f"{{{{{names.OBJECTIVE}}}}}", expected=True)
+        return [lines(frame, [*queries.values(), *board.limit_queries(LATENCY_ALERT), wanted])]
     return [
         lines(
             board.health_frame(f"Latency {name}", f"{told}.", "s"),

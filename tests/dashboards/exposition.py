@@ -60,6 +60,7 @@ def plumbline(_: float) -> Iterator[str]:
     """What the control plane would report."""
     objective = 'model_name="fraud",route="predict",objective="availability"'
     yield f"plumbline_objective_error_budget_left{{{objective}}} 0.7"
+    yield f"plumbline_objective_latency_limit_seconds{{{objective}}} 0.35"
     yield 'plumbline_model_registered{model_name="fraud",risk="high"} 1'
     yield 'plumbline_model_desired_weight{model_name="fraud",model_version="v1",role="live"} 0.9'
     yield 'plumbline_model_desired_weight{model_name="fraud",model_version="v2",role="canary"} 0.1'

@@ -198,7 +198,8 @@ def test_a_dashboard_of_all_models_draws_the_default_limit_across_the_panel() ->
 
 def test_a_limit_that_nobody_handed_in_is_not_drawn() -> None:
     bare = render_dashboards(fleet_of("fraud"), OPTIONS, {})
-    assert len(panel(json.loads(bare[MODEL]), "Latency")["targets"]) == 3
+    # The percentiles, and the objectives' limits, which are series of their own.
+    assert len(panel(json.loads(bare[MODEL]), "Latency")["targets"]) == 4
     assert "thresholds" not in panel(json.loads(bare[FLEET]), "Latency p95")["fieldConfig"]["defaults"]
 
 
