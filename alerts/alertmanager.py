@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.http import LARGEST_MESSAGE, HttpClient, Refused, decoded
+from alerts.matchers import Matcher
 from alerts.prometheus import parse_time
 
 _CONFIG_HASH = re.compile(r"^alertmanager_config_hash (\S+)$", re.MULTILINE)
@@ -33,6 +34,30 @@ class HeldAlert:
     silenced_by: tuple[str, ...]
     inhibited_by: tuple[str, ...]
     starts_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSilence:
+    """A silence that holds, or will hold from `starts_at` on. Author and comment are as they were typed."""
+
+    identity: str
+    matchers: tuple[Matcher, ...]
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    comment: str
+
+    def value_of(self, label: str) -> str:
+        """The one value of `label` that it is about; empty where it is about several or any."""
+        return next((m.value for m in self.matchers if (m.label, m.operator) == (label, "=")), "")
+
+    @property
+    def told(self) -> str:
+        """What it silences, in words: the alert first, values alone where each label has one."""
+        ordered = sorted(self.matchers, key=lambda m: (m.label != "alertname", m.label))
+        if all(m.operator == "=" for m in ordered):
+            return " ".join(m.value for m in ordered)
+        return " and ".join(str(m) for m in ordered)
 
 
 class Alertmanager(HttpClient):
@@ -61,6 +86,11 @@ class Alertmanager(HttpClient):
     def receivers(self) -> list[str]:
         """The names of the loaded receivers."""
         return [str(row["name"]) for row in self._api("GET", "/api/v2/receivers")]
+
+    def silences(self) -> list[HeldSilence]:
+        """The silences that have not ended."""
+        rows = self._api("GET", "/api/v2/silences")
+        return [_silence(row) for row in rows if row["status"]["state"] != "expired"]
 
     def create_silence(
         self, matchers: Mapping[str, str], *, starts_at: datetime, ends_at: datetime, author: str, comment: str
@@ -104,6 +134,25 @@ def config_hash_of(text: str) -> int:
     """
     digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:6], "little")
+
+
+def _silence(row: Mapping[str, Any]) -> HeldSilence:
+    starts_at, ends_at = parse_time(row["startsAt"]), parse_time(row["endsAt"])
+    if starts_at is None or ends_at is None:
+        raise Refused(f"The silence {row['id']} has no beginning or no end.")
+    return HeldSilence(
+        identity=row["id"],
+        matchers=tuple(_matcher(matcher) for matcher in row["matchers"]),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        author=row["createdBy"],
+        comment=row["comment"],
+    )
+
+
+def _matcher(row: Mapping[str, Any]) -> Matcher:
+    operator = ("=" if row.get("isEqual", True) else "!") + ("~" if row["isRegex"] else "")
+    return Matcher(row["name"], "!=" if operator == "!" else operator, row["value"])
 
 
 def _alert(row: Mapping[str, Any]) -> HeldAlert:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from alerts.alertmanager import Alertmanager
+from alerts.alertmanager import Alertmanager, HeldSilence
+from alerts.models import SilenceReminder
 from models_registry import changes
 from models_registry.actor import Actor
 from models_registry.models import Change, MLModel
@@ -59,4 +60,22 @@ def silence_alert(
             reason=reason,
             before=None,
             after={"silence": identity, "matchers": matchers, "ends_at": ends_at.isoformat()},
+        )
+
+
+def end_silence(alertmanager: Alertmanager, silence: HeldSilence, model: MLModel | None, *, actor: Actor) -> Change:
+    """End it now. Raises Unreachable and Refused, having changed nothing."""
+    alertmanager.expire_silence(silence.identity)
+    about = SilenceReminder(silence=silence.identity, what=silence.told[:200])
+    with transaction.atomic():
+        SilenceReminder.objects.filter(silence=silence.identity).update(stands=False)
+        return changes.record(
+            Change.Kind.REGISTRY,
+            actor=actor,
+            obj=model or about,
+            model=model,
+            summary=f"{silence.told[:200]}: the silence by {silence.author[:60]} was ended",
+            reason="",
+            before={"silence": silence.identity, "ends_at": silence.ends_at.isoformat()},
+            after=None,
         )

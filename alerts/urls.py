@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alerts.views import incidents, runbook, runbook_edit, silence, traffic, webhook
+from alerts.views import incidents, runbook, runbook_edit, silence, silences, traffic, webhook
 
 urlpatterns = [
     path("api/alertmanager/webhook", webhook.receive, name="alertmanager-webhook"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("runbooks/<str:alert>/queries/", runbook.queries, name="runbook-queries"),
     path("runbooks/<str:alert>/edit/", runbook_edit.edit, name="runbook-edit"),
     path("runbooks/<str:alert>/silence/", silence.silence, name="silence"),
+    path("silences/", silences.index, name="silences"),
+    path("silences/<str:identity>/end/", silences.end, name="end-silence"),
     path("mitigate/<str:alert>/", runbook.mitigate, name="mitigate"),
     path("models/<str:name>/roll-back/", traffic.roll_back, name="roll-back"),
     path("models/<str:name>/deploy/", traffic.deploy, name="deploy"),

@@ -21,6 +21,7 @@ from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
 from alerts.prometheus import Prometheus
 from alerts.routing import alertmanager_document
+from alerts.silence_reminders import remind
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
 from controlplane.reachability import note_reachability
@@ -156,6 +157,11 @@ def _annotations(now: datetime) -> str:
     return f"{delivered.sent} sent, {delivered.waiting} waiting, {delivered.failed} failed"
 
 
+def _silences(now: datetime) -> str:
+    servers, _ = Servers.from_settings(settings).who_answer()
+    return f"{remind(servers.alertmanagers[0], now)} silences that end soon reminded of"
+
+
 def _digests(now: datetime) -> str:
     fleet = load_fleet()
     digested = send_digests(fleet, alertmanager_document(fleet, render_options()), now)
@@ -175,6 +181,7 @@ STEPS: dict[str, Callable[[datetime], str]] = {
     "targets": _targets,
     "replicas": _replicas,
     "incidents": _incidents,
+    "silences": _silences,
     "digests": _digests,
     "drift": _drift,
     "error_budgets": _error_budgets,

@@ -54,6 +54,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Releases", "rocket_launch", "/releases/"),
                     _item("Changes", "history", "/changes/"),
                     _item("Runbooks", "menu_book", "/runbooks/"),
+                    _item("Silences", "notifications_paused", "/silences/"),
                     _item("Who gets paged?", "campaign", "/who/"),
                 ],
             },

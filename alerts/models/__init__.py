@@ -6,6 +6,7 @@ from alerts.models.incident import Incident
 from alerts.models.objective import ErrorBudget, HourlyCount, Objective
 from alerts.models.policy import AlertPolicy
 from alerts.models.runbook import Runbook
+from alerts.models.silence import SilenceReminder
 
 __all__ = [
     "AlertPolicy",
@@ -15,5 +16,6 @@ __all__ = [
     "Incident",
     "Objective",
     "Runbook",
+    "SilenceReminder",
     "TicketDigest",
 ]

@@ -9,12 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts.models import SilenceReminder
 from alerts.views.frame import partial
 from controlplane.models import LoopState, Peer, Release
 
 # Runs of the loop that may be missed before the page says so.
 MISSED_RUNS = 4
 SLOWEST = timedelta(minutes=2)
+MOST_REMINDERS = 5
 CONSEQUENCES = {
     Peer.Name.PROMETHEUS: "Health, alerts and live numbers are unknown until it answers.",
     Peer.Name.ALERTMANAGER: "Nobody is notified while it is down.",
@@ -43,7 +45,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def banners(now: datetime) -> list[Banner]:
-    """What is wrong with Plumbline itself, in three queries."""
+    """What is wrong with Plumbline itself, and which silences end though they are needed, in four queries."""
     found = [_peer(peer) for peer in Peer.objects.filter(reachable=False).order_by("name")]
     if loop := _loop(LoopState.objects.first(), now):
         found.append(loop)
@@ -59,7 +61,17 @@ def banners(now: datetime) -> list[Banner]:
                 f"Release {newest.pk}",
             )
         )
-    return found
+    return found + [
+        Banner(
+            "notice",
+            f"The silence of {reminder.what} ends soon, and it still fires",
+            f"{reminder.author} silenced it until {reminder.ends_at:%H:%M} UTC; then its team is told again.",
+            None,
+            reverse("silences"),
+            "Silences",
+        )
+        for reminder in SilenceReminder.objects.filter(stands=True, ends_at__gt=now)[:MOST_REMINDERS]
+    ]
 
 
 def _peer(peer: Peer) -> Banner:
