@@ -194,11 +194,13 @@ def test_the_loser_of_a_race_starts_again_from_what_the_winner_wrote(registry: R
         found = real(row, shadows)
         if not raced:
             raced.append(True)
-            Traffic.objects.filter(pk=row.pk).update(revision=row.revision + 1)
+            winner = registry.model.versions.get(version="v2")
+            Traffic.objects.filter(pk=row.pk).update(canary=winner, canary_percent=50, revision=row.revision + 1)
         return found
 
     monkeypatch.setattr(traffic, "read_split", slow)
-    assert traffic.deploy(registry.model, "v2", percent=10, actor=SYSTEM) is not None
+    change = traffic.deploy(registry.model, "v2", percent=10, actor=SYSTEM)
+    assert change is not None and change.before["canary_percent"] == 50
     assert stored(registry.model).canary_percent == 10
 
 
