@@ -140,6 +140,13 @@ def test_only_the_model_that_is_down_is_silenced_and_both_sides_have_a_model() -
     assert 'alertname!="MLServingDown"' in rule["target_matchers"]
 
 
+def test_a_page_about_a_budget_silences_the_tickets_of_the_same_objective_alone() -> None:
+    (rule,) = [r for r in rendered(RICH)["inhibit_rules"] if 'alertname="MLErrorBudgetBurn"' in r["source_matchers"]]
+    assert rule["equal"] == ["model_name", "objective"]
+    assert 'tier=~"page-.+"' in rule["source_matchers"] and 'tier=~"ticket-.+"' in rule["target_matchers"]
+    assert all('model_name!=""' in rule[side] for side in ("source_matchers", "target_matchers"))
+
+
 def test_secrets_are_named_by_their_files() -> None:
     found = {r["name"]: r for r in rendered(RICH)["receivers"]}
     plumbline = found["plumbline"]["webhook_configs"][0]
