@@ -29,18 +29,17 @@ class WhoForm(forms.Form):
     model = forms.ChoiceField(required=False, label="Model")
     alert = forms.ChoiceField(required=False, label="Alert")
     feature = forms.CharField(required=False, max_length=128, label="Feature", widget=forms.TextInput)
-    labels = forms.CharField(
-        required=False,
-        max_length=10_000,
-        label="Or labels, one a line",
-        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "team=flights\nseverity=ticket", "spellcheck": "false"}),
-    )
     at = forms.DateTimeField(
         required=False,
         label="At (UTC)",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        help_text="Empty: now.",
+    )
+    labels = forms.CharField(
+        required=False,
+        max_length=10_000,
+        label="Or labels, one a line",
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "team=flights\nseverity=ticket", "spellcheck": "false"}),
     )
 
     def __init__(self, data: Any) -> None:
