@@ -18,7 +18,7 @@ import dashboards
 import drift
 import models_registry
 from alerts import policy_edits, runbook_editing
-from alerts.models import AlertPolicy, CustomAlert
+from alerts.models import AlertPolicy, CustomAlert, Objective
 from alerts.runbook_sections import SECTIONS
 from drift import edits as drift_edits
 from drift.models import DriftCheck
@@ -44,7 +44,7 @@ ROOMS = (models_registry, alerts, dashboards, drift)
 # They hand over to the functions of the table.
 WRAPPERS = (".admin", ".api", ".views")
 # The silence is Alertmanager's, not a row of ours; its Change is written once it is there.
-ELSEWHERE = {"alerts.silencing.silence_alert"}
+ELSEWHERE = {"alerts.silencing.silence_alert", "alerts.silencing.end_silence"}
 RUNBOOK = "".join(f"## {section}\n\nWords.\n\n" for section in SECTIONS)
 
 
@@ -64,6 +64,10 @@ def custom_alert(model: MLModel) -> CustomAlert:
         fires_case={"series": {"up": "0x20"}, "at": "15m"},
         silent_case={"series": {}, "at": "15m"},
     )
+
+
+def objective(model: MLModel) -> Objective:
+    return Objective(model=model, name="answers", kind="availability", target=0.99)
 
 
 def stored(row: Any) -> Any:
@@ -146,6 +150,8 @@ edit(
 )
 edit(policy_edits.save_custom_alert, lambda r: ((custom_alert(r.model),), {}))
 edit(policy_edits.delete_custom_alert, lambda r: ((stored(custom_alert(r.model)),), {}))
+edit(policy_edits.save_objective, lambda r: ((objective(r.model),), {}))
+edit(policy_edits.delete_objective, lambda r: ((stored(objective(r.model)),), {}))
 edit(
     runbook_editing.save_runbook,
     lambda r: (("MLServingDown", r.model), {"body": RUNBOOK, "owner_team": r.team, "review_by": None}),
