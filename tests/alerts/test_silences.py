@@ -74,6 +74,7 @@ SOON = HOURS - timedelta(minutes=10)
 
 
 class TestReminding:
+    @pytest.mark.database
     def test_of_a_silence_whose_alert_still_fires_once(
         self, alertmanager: Alertmanager, registry: Registry, now: datetime
     ) -> None:
