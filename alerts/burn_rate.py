@@ -23,8 +23,8 @@ NOMINAL_DAYS = 30
 PAGE_FAST, PAGE_SLOW, TICKET_FAST, TICKET_SLOW = "page-fast", "page-slow", "ticket-fast", "ticket-slow"
 # A rate needs so many scrapes in its window to survive one that fails.
 _SCRAPES_IN_A_WINDOW = 4
-# Windows of a day and more change slowly; well within Prometheus' five minutes, after which a sample counts no more.
-_SLOW_INTERVAL = 120
+# Windows of hours and days change slowly: they are evaluated every so many times that the others are.
+_SLOW_PACE = 2
 _LABELS = (names.MODEL, names.ROUTE)
 
 
@@ -132,9 +132,7 @@ def recording_groups(objectives: Sequence[ObjectiveRow], options: RenderOptions)
         slow = [rule for w in windows(days, options) if w not in paging for rule in _over(w, days, base)]
         rules = [*_base_rules(held, days, base), _ratio(base, days), *quick]
         interval = options.evaluation_interval
-        for name, rules_, pace in zip(
-            groups_of(days), (rules, slow), (interval, max(interval, _SLOW_INTERVAL)), strict=True
-        ):
+        for name, rules_, pace in zip(groups_of(days), (rules, slow), (interval, _SLOW_PACE * interval), strict=True):
             found.append({"name": name, "interval": promql.duration(pace), "rules": rules_})
     return found
 

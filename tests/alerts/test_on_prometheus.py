@@ -30,6 +30,7 @@ IMPATIENT = Policies(
         )
     ),
     custom=POLICIES.custom,
+    objectives=POLICIES.objectives,
 )
 RECORDED_LABELS = {"model_name", "model_version", "route", "feature_name", "predicted_class"}
 
@@ -114,6 +115,20 @@ def test_each_alert_carries_its_team_and_its_severity(watching: Watching) -> Non
         ("claims-risk", "applied-ml", "ticket"),
         ("flight-delay", "flights", "ticket"),
     }
+
+
+def test_a_budget_burns_in_every_tier_for_the_objectives_that_are_missed_and_no_other(watching: Watching) -> None:
+    """A quarter of the answers fails, none is slow: the availability of two models is missed, the latency is not."""
+    every = {"page-fast", "page-slow", "ticket-fast", "ticket-slow"}
+
+    def told() -> set[tuple[str, str, str]]:
+        labels = [alert.labels for alert in watching.firing("MLErrorBudgetBurn")]
+        return {(each["model_name"], each["objective"], each["tier"]) for each in labels}
+
+    expected = {(model_name, "availability", tier) for model_name in ("flight-delay", "price") for tier in every}
+    wait_for(lambda: told() == expected, "the budgets burn")
+    teams = {a.labels["model_name"]: a.labels["team"] for a in watching.firing("MLErrorBudgetBurn")}
+    assert teams == {"flight-delay": "flights", "price": "ml-platform"}
 
 
 def test_features_of_any_name_reach_their_own_teams(watching: Watching) -> None:
