@@ -4,8 +4,10 @@ A model's policy goes before its team's, and that before the default one; what a
 next wider one, at last from the catalogue.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from alerts.kind import AlertKind, Plane
@@ -83,14 +85,22 @@ class Policies:
     custom: tuple[CustomRow, ...] = ()
     objectives: tuple[ObjectiveRow, ...] = ()
 
+    @cached_property
+    def _named(self) -> defaultdict[str, dict[str, PolicyRow]]:
+        """Alert -> policy id -> row."""
+        found: defaultdict[str, dict[str, PolicyRow]] = defaultdict(dict)
+        for row in self.rows:
+            found[row.alert][row.policy_id] = row
+        return found
+
     def limits(self, kind: AlertKind, model: FleetModel | None = None) -> Limits:
         """What holds for `model`; without one, what holds for everybody who has no policy of their own."""
-        named = {(row.alert, row.policy_id): row for row in self.rows if row.alert == kind.name}
-        return _limits(kind, [named[kind.name, p] for p in _widening(kind, model) if (kind.name, p) in named])
+        named = self._named[kind.name]
+        return _limits(kind, [named[p] for p in _widening(kind, model) if p in named])
 
     def of(self, kind: AlertKind, fleet: Fleet) -> list[Policy]:
         """The policies in force, the default one first, each with its models; none that is off or has no model."""
-        named = {row.policy_id: row for row in self.rows if row.alert == kind.name}
+        named = self._named[kind.name]
         if not kind.on_models:
             limits = _limits(kind, [named[DEFAULT]] if DEFAULT in named else [])
             return [Policy(limits, ())] if limits.enabled else []

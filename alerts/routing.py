@@ -9,6 +9,7 @@
    receiver is never asked.
 """
 
+from collections import defaultdict
 from typing import Any
 
 from alerts.options import RenderOptions
@@ -52,6 +53,10 @@ class _Tree:
         self.fleet = fleet
         self.options = options
         self.platform = fleet.team_by_name.get(options.platform_team)
+        self.owned: dict[str, list[FleetModel]] = defaultdict(list)
+        for model in fleet.models:
+            for team in _owners(model):
+                self.owned[team].append(model)
 
     def root(self) -> dict[str, Any]:
         everything = {"receiver": PLUMBLINE, "continue": True, "group_wait": "0s", "group_interval": "15s"}
@@ -72,8 +77,7 @@ class _Tree:
 
     def team(self, team: FleetTeam) -> dict[str, Any]:
         """The routes of a team that can be told."""
-        owned = [m for m in self.fleet.models if team.name in _owners(m)]
-        return {"matchers": [equals("team", team.name)], **self.by_severity(team, owned)}
+        return {"matchers": [equals("team", team.name)], **self.by_severity(team, self.owned[team.name])}
 
     def unclaimed(self) -> list[dict[str, Any]]:
         """The platform team's, for alerts of teams that can't be told; none where it can't be told either."""

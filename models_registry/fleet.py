@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cached_property
+from typing import Any
 
 from django.utils import timezone
 
@@ -200,9 +201,11 @@ def _replica(row: Replica) -> FleetReplica:
 def _models(name: str | None = None) -> tuple[FleetModel, ...]:
     of = {} if name is None else {"model__name": name}
     splits = _splits(of)
-    features: dict[int, list[Feature]] = defaultdict(list)
-    for feature in Feature.objects.filter(**of).select_related("team").order_by("position", "pk"):
-        features[feature.model_id].append(feature)
+    # Plain rows: of all that is read, features are by far the most.
+    features: dict[int, list[_FeatureRow]] = defaultdict(list)
+    rows_of_features = Feature.objects.filter(**of).order_by("position", "pk").values_list("model_id", *_FEATURE_FIELDS)
+    for model_id, *row in rows_of_features.iterator():
+        features[model_id].append(row)
     versions: dict[int, list[ModelVersion]] = defaultdict(list)
     # The profile can be large: it is the drift check's business alone.
     for version in (
@@ -233,6 +236,24 @@ def _models(name: str | None = None) -> tuple[FleetModel, ...]:
     return tuple(sorted(models, key=lambda m: m.name))
 
 
+# In the order of FleetFeature's own.
+_FEATURE_FIELDS = (
+    "name",
+    "kind",
+    "team__name",
+    "critical",
+    "required",
+    "minimum",
+    "maximum",
+    "categories",
+    "default",
+    "missing_limit",
+    "out_of_range_limit",
+    "defaulted_limit",
+)
+_FeatureRow = list[Any]
+
+
 def _splits(of: dict[str, str]) -> dict[int, Split]:
     rows = Traffic.objects.filter(**of).select_related("live", "canary", "previous_live").prefetch_related("shadows")
     return {row.model_id: read_split(row, [v.version for v in row.shadows.all()]) for row in rows}
@@ -241,7 +262,7 @@ def _splits(of: dict[str, str]) -> dict[int, Split]:
 def _model(
     row: MLModel,
     split: Split,
-    features: list[Feature],
+    features: list[_FeatureRow],
     versions: list[ModelVersion],
     pipeline_release: str | None,
     starts: int,
@@ -265,21 +286,10 @@ def _model(
     )
 
 
-def _feature(row: Feature, data_team: str) -> FleetFeature:
-    return FleetFeature(
-        name=row.name,
-        kind=row.kind,
-        team=row.team.name if row.team else data_team,
-        critical=row.critical,
-        required=row.required,
-        minimum=row.minimum,
-        maximum=row.maximum,
-        categories=tuple(row.categories),
-        default=row.default,
-        missing_limit=row.missing_limit,
-        out_of_range_limit=row.out_of_range_limit,
-        defaulted_limit=row.defaulted_limit,
-    )
+def _feature(row: _FeatureRow, data_team: str) -> FleetFeature:
+    name, kind, team, critical, required, minimum, maximum, categories, *limits = row
+    owner = team or data_team
+    return FleetFeature(name, kind, owner, critical, required, minimum, maximum, tuple(categories), *limits)
 
 
 def version_state(version: ModelVersion, split: Split) -> str:
