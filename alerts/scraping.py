@@ -48,21 +48,28 @@ def render_prometheus(options: RenderOptions) -> str:
 def render_targets(fleet: Fleet, options: RenderOptions, now: datetime) -> dict[str, str]:
     """File name -> file_sd JSON, one for each job. A replica long silent is no longer scraped."""
     replicas = sorted({r.address for r in fleet.replicas if now - r.last_seen_at <= FORGET_AFTER})
-    addresses = {
-        names.JOB_INFERENCE: replicas,
+    addresses = {names.JOB_INFERENCE: replicas} | fixed_targets(options)
+    return {
+        f"{job}.json": json.dumps(target_groups(job, found, options), indent=2, ensure_ascii=False) + "\n"
+        for job, found in addresses.items()
+    }
+
+
+def fixed_targets(options: RenderOptions) -> dict[str, list[str]]:
+    """Job -> host:port of what doesn't come and go: everything but the replicas."""
+    return {
         names.JOB_DRIFT: [options.drift_exporter_target],
         names.JOB_PLUMBLINE: [options.plumbline_target],
         names.JOB_PROMETHEUS: _hosts(options.prometheus_url, *options.further_prometheus_urls),
         names.JOB_ALERTMANAGER: _hosts(options.alertmanager_url, *options.further_alertmanager_urls),
         names.JOB_NODE: list(options.node_exporter_targets),
     }
-    return {f"{job}.json": _target_file(job, found, options) for job, found in addresses.items()}
 
 
-def _target_file(job: str, addresses: list[str], options: RenderOptions) -> str:
+def target_groups(job: str, addresses: list[str], options: RenderOptions) -> list[dict[str, Any]]:
+    """The addresses with the labels of their job, as Prometheus' discovery reads them."""
     labels = {"service": SERVICES[job], "environment": options.environment}
-    groups = [{"targets": addresses, "labels": labels}] if addresses else []
-    return json.dumps(groups, indent=2, ensure_ascii=False) + "\n"
+    return [{"targets": addresses, "labels": labels}] if addresses else []
 
 
 def _job(job: str, options: RenderOptions) -> dict[str, Any]:

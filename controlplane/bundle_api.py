@@ -1,6 +1,10 @@
-"""/api/bundle: the published release with its scrape targets, for agents on other hosts. One shared token, no user."""
+"""/api/bundle: the published release with its scrape targets, for agents on other hosts; /api/targets: those of a job.
+
+One shared token, no user.
+"""
 
 import hashlib
+import json
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +20,10 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, NotFou
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from alerts.scraping import SERVICES
 from controlplane.bundle_tar import Contents, pack
 from controlplane.models import Release
 from controlplane.release_files import ReleaseFiles
@@ -101,6 +107,24 @@ class BundleView(APIView):
         response["ETag"] = etag
         response["Cache-Control"] = "no-cache"
         return response
+
+
+class TargetsView(APIView):
+    """The scrape targets of one job, as Prometheus' HTTP discovery asks for them."""
+
+    authentication_classes = [BundleToken]
+    permission_classes = [FromAgent]
+    renderer_classes = [JSONRenderer]
+
+    @extend_schema(operation_id="targets", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, job: str) -> Response:
+        """What the loop wrote last. 404 before, and for a job that there is not: Prometheus then keeps what it knew."""
+        if job not in SERVICES:
+            raise NotFound(f"There is no job {job!r}: use one of {', '.join(SERVICES)}.")
+        try:
+            return Response(json.loads((settings.TARGETS_DIR / f"{job}.json").read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise NotFound("The loop has not written the targets yet.") from error
 
 
 def published_contents() -> Contents:

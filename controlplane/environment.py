@@ -54,6 +54,16 @@ def version(name: str, default: str) -> tuple[int, ...]:
     return tuple(int(part) for part in value.split("."))
 
 
+def dns_label(name: str, default: str = "") -> str:
+    """The variable as a name that Kubernetes takes (a DNS-1123 label); empty stays empty."""
+    value = text(name, default)
+    if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no name in Kubernetes: use up to 63 of a-z, 0-9 and hyphens, no hyphen at either end."
+        )
+    return value
+
+
 def url(name: str, default: str = "", schemes: tuple[str, ...] = ("http", "https")) -> str:
     """The variable as an absolute URL without a trailing slash; empty stays empty."""
     return _absolute(name, text(name, default), schemes)

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from alerts.catalogue import KINDS
 from alerts.http import without_password
+from alerts.kubernetes import render_kubernetes
 from alerts.options import RenderOptions
 from alerts.policies import Policies, load_policies
 from alerts.routing import render_alertmanager
@@ -21,13 +22,13 @@ from models_registry.fleet import Fleet, load_fleet
 def render_bundle() -> Bundle:
     """The bundle for the present database: a fixed number of queries, however many models there are."""
     fleet, policies, options = load_fleet(), load_policies(), render_options()
+    rules, prometheus = render_rules(fleet, policies, options), render_prometheus(options)
+    namespace = settings.KUBERNETES_NAMESPACE
     return Bundle(
-        render_rules(fleet, policies, options)
-        | {
-            PROMETHEUS_CONFIG: render_prometheus(options),
-            ALERTMANAGER_CONFIG: render_alertmanager(fleet, options),
-        }
+        rules
+        | {PROMETHEUS_CONFIG: prometheus, ALERTMANAGER_CONFIG: render_alertmanager(fleet, options)}
         | render_dashboards(fleet, _dashboard_options(), limits_to_draw(fleet, policies))
+        | (render_kubernetes(namespace, rules, prometheus, fleet, options) if namespace else {})
     )
 
 

@@ -61,6 +61,8 @@ SMTP_SMARTHOST = environment.text("SMTP_SMARTHOST")
 SMTP_FROM = environment.text("SMTP_FROM")
 SMTP_USERNAME = environment.text("SMTP_USERNAME")
 SMTP_PASSWORD_FILE = os.environ.get("SMTP_PASSWORD_FILE", "")
+# Where the operator's objects are meant to live; empty: the bundle has none.
+KUBERNETES_NAMESPACE = environment.dns_label("KUBERNETES_NAMESPACE")
 # The registry wakes the loop through this name, so that it needs to import nobody.
 PLUMBLINE_WAKE = "controlplane.wake.wake"
 

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from alerts.incidents_api import IncidentViewSet
 from controlplane.api_root import ApiRootView
 from controlplane.backtest_api import BacktestView
-from controlplane.bundle_api import BundleView
+from controlplane.bundle_api import BundleView, TargetsView
 from controlplane.control_metrics import metrics
 from controlplane.health import healthz
 from controlplane.releases_api import ReleaseViewSet
@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/releases/<int:pk>/", ReleaseViewSet.as_view({"get": "retrieve"}), name="api-release"),
     path("api/who/", WhoView.as_view(), name="api-who"),
     path("api/bundle", BundleView.as_view(), name="api-bundle"),
+    path("api/targets/<str:job>", TargetsView.as_view(), name="api-targets"),
     path("api/incidents/", IncidentViewSet.as_view({"get": "list"}), name="api-incident-list"),
     path("api/incidents/<int:pk>/", IncidentViewSet.as_view({"get": "retrieve"}), name="api-incident"),
     path("api/", include("alerts.api_urls")),

@@ -1,0 +1,75 @@
+"""The bundle's rules, scrape jobs and routes as objects of the Prometheus operator. Pure.
+
+One object a file under kubernetes/. Whoever applies them (kubectl, Argo CD, Flux) is no part of Plumbline. Secrets are
+referred to by name and key, never rendered. docs/kubernetes.md says what the operator can't express.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from alerts.kubernetes_names import PREFIX, TOKENS, object_name, secret_key
+from alerts.kubernetes_routing import alertmanager_spec
+from alerts.options import RenderOptions
+from alerts.routing import alertmanager_document
+from alerts.scraping import fixed_targets, target_groups
+from alerts.yaml_text import HEADER, dump, load
+from models_registry.fleet import Fleet
+from telemetry import names
+from telemetry.promql import duration
+
+FOLDER = "kubernetes/"
+_RULES = "prometheus/rules/"
+# What YAML takes for the end of a line; every line after one is indented, even inside a text.
+_NEXT_LINE = re.compile("([\n\x85\u2028\u2029])(?=[^\n\x85\u2028\u2029])")
+
+
+def render_kubernetes(
+    namespace: str, rendered: Mapping[str, str], prometheus: str, fleet: Fleet, options: RenderOptions
+) -> dict[str, str]:
+    """Path in the bundle -> text. `rendered` holds the rule files by their paths, `prometheus` is prometheus.yml."""
+    files = {
+        f"{FOLDER}rules/{path.removeprefix(_RULES)}": _prometheus_rule(namespace, path.removeprefix(_RULES), text)
+        for path, text in rendered.items()
+        if path.startswith(_RULES)
+    }
+    for job in load(prometheus)["scrape_configs"]:
+        spec = _scrape_spec(job, options)
+        text = dump(_object("v1alpha1", "ScrapeConfig", namespace, object_name(job["job_name"])) | {"spec": spec})
+        files[f"{FOLDER}scrape/{job['job_name']}.yml"] = text
+    routes = _object("v1alpha1", "AlertmanagerConfig", namespace, PREFIX)
+    routes["spec"] = alertmanager_spec(alertmanager_document(fleet, options))
+    return files | {f"{FOLDER}alertmanager.yml": dump(routes)}
+
+
+def _object(version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
+    """An object of the operator's without its spec. Its labels are what selectors and `--prune` find it by."""
+    labels = {"app.kubernetes.io/managed-by": PREFIX, "app.kubernetes.io/part-of": PREFIX}
+    return {
+        "apiVersion": f"monitoring.coreos.com/{version}",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+    }
+
+
+def _prometheus_rule(namespace: str, path: str, text: str) -> str:
+    """The rule file inside a PrometheusRule, its lines as they are: reading and writing them again costs seconds."""
+    head = dump(_object("v1", "PrometheusRule", namespace, object_name(path.removesuffix(".yml"))))
+    return f"{head}spec:\n  " + _NEXT_LINE.sub(r"\1  ", text.removeprefix(HEADER))
+
+
+def _scrape_spec(job: Mapping[str, Any], options: RenderOptions) -> dict[str, Any]:
+    """A job of prometheus.yml. The intervals are written out, as the operator's own default is another one."""
+    name = job["job_name"]
+    spec = {
+        "jobName": name,
+        "scrapeInterval": job.get("scrape_interval", duration(options.scrape_interval)),
+        "metricsPath": job["metrics_path"],
+        "scheme": job.get("scheme", "http").upper(),
+    }
+    if name == names.JOB_INFERENCE:
+        # Replicas announce themselves to Plumbline, which tells Prometheus; it keeps the last ones while we are down.
+        token = {"type": "Bearer", "credentials": secret_key(TOKENS, "bundle")}
+        url = f"{options.plumbline_url}/api/targets/{name}"
+        return spec | {"httpSDConfigs": [{"url": url, "authorization": token, "refreshInterval": "15s"}]}
+    return spec | {"staticConfigs": target_groups(name, fixed_targets(options)[name], options)}
