@@ -1,16 +1,17 @@
 """The registry as a YAML file, both ways: what it states is applied as a whole or not at all, and can be repeated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 from django.db import transaction
 
 from controlplane import registry_shape as shape
+from controlplane.registry_prune import prune as prune_unstated
+from controlplane.registry_prune import unstated_sections
 from controlplane.registry_sections import SECTIONS
-from controlplane.registry_sections.section import Applying, Section
+from controlplane.registry_sections.section import Applying, CheckedFile, Section
 from controlplane.registry_yaml import FileRead, Problem, read_yaml
 from models_registry.actor import Actor
 from models_registry.models import Change
@@ -24,19 +25,14 @@ class Outcome:
 
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
+    left: dict[str, int] = field(default_factory=dict)  # when pruning: what no file has a section for, and how much
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """A file whose names and types are right."""
+def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, prune: bool = False) -> Outcome:
+    """Bring the registry to what `files` state, in one transaction; with `dry_run` only tell what would change.
 
-    file: FileRead
-    folder: Path
-    data: dict[str, Any]
-
-
-def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False) -> Outcome:
-    """Bring the registry to what `files` state, in one transaction; with `dry_run` only tell what would change."""
+    With `prune`, what the stated lists leave out is removed, too (controlplane.registry_prune).
+    """
     checked = [_read(path) for path in files]
     problems = _problems(checked) + _stated_twice(checked)
     if problems:
@@ -45,24 +41,32 @@ def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False) -
     with transaction.atomic():
         for section in SECTIONS:
             for one in checked:
-                changes += _apply_section(section, one, actor)
+                changes += _apply_section(section, one, actor, prune)
             problems = _problems(checked)
             if problems:
                 # What follows names what stands before it: most of its problems would be echoes.
                 break
+        if prune and not problems:
+            changes += prune_unstated(checked, actor)
+            problems = _problems(checked)
         if problems or dry_run:
             transaction.set_rollback(True)
-    return Outcome(problems=problems) if problems else Outcome(tuple(changes))
+    if problems:
+        return Outcome(problems=problems)
+    return Outcome(tuple(changes), left=unstated_sections(checked) if prune else {})
 
 
 def export(model: str | None = None) -> str:
-    """The whole registry, or what there is about one model and its teams, as apply reads it."""
+    """The whole registry, or what there is about one model and its teams, as apply reads it.
+
+    The whole one states empty sections, too: that there are none is said to who prunes by it.
+    """
     documents = {section.name: section.export(model) for section in SECTIONS}
-    stated = {name: rows for name, rows in documents.items() if rows}
+    stated = {name: rows for name, rows in documents.items() if rows or model is None}
     return yaml.dump(stated, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _read(path: Path) -> _Checked:
+def _read(path: Path) -> CheckedFile:
     try:
         file = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
@@ -70,14 +74,14 @@ def _read(path: Path) -> _Checked:
     except UnicodeDecodeError:
         file = FileRead(str(path), problems=[Problem(str(path), 0, "", "It is not UTF-8.")])
     data = {} if file.data is None or file.problems else shape.check(FILE, file.data, file)
-    return _Checked(file, path.parent, data)
+    return CheckedFile(file, path.parent, data)
 
 
-def _problems(checked: Sequence[_Checked]) -> tuple[Problem, ...]:
+def _problems(checked: Sequence[CheckedFile]) -> tuple[Problem, ...]:
     return tuple(sorted((p for one in checked for p in one.file.problems), key=lambda p: (p.source, p.line)))
 
 
-def _stated_twice(checked: Sequence[_Checked]) -> tuple[Problem, ...]:
+def _stated_twice(checked: Sequence[CheckedFile]) -> tuple[Problem, ...]:
     """The same thing in two files: each apply would change it twice."""
     first: dict[tuple[str, ...], str] = {}
     found = []
@@ -93,10 +97,10 @@ def _stated_twice(checked: Sequence[_Checked]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def _apply_section(section: Section, one: _Checked, actor: Actor) -> list[Change]:
+def _apply_section(section: Section, one: CheckedFile, actor: Actor, prune: bool) -> list[Change]:
     changes: list[Change] = []
     for n, document in enumerate(one.data.get(section.name, ())):
-        applying = Applying(one.file, (section.name, n), one.folder, actor)
+        applying = Applying(one.file, (section.name, n), one.folder, actor, prune)
         section.apply(document, applying)
         changes += applying.changes
     return changes

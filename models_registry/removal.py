@@ -31,7 +31,7 @@ def delete_team(team: Team, *, actor: Actor, reason: str = "") -> Change:
 def delete_model(model: MLModel, *, actor: Actor, reason: str = "") -> Change:
     """Delete a model that nobody is served by, with everything that belongs to it."""
     if Traffic.objects.filter(model=model, live__isnull=False).exists():
-        raise InUse(f"{model} answers requests: withdraw it first.")
+        raise InUse(f"{model} answers requests: withdraw it first (POST /api/models/{model}/withdraw/).")
     return _delete(model, model_document(model), actor, reason, remedy="delete them first")
 
 

@@ -1,13 +1,15 @@
 """`alert_policies`: where everybody (neither team nor model), a team or a model differs from the catalogue."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from alerts.documents import policy_document
 from alerts.models import AlertPolicy
 from alerts.models.policy import Severity
-from alerts.policy_edits import set_policy
+from alerts.policy_edits import delete_policy, set_policy
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, model_named, team_named
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, model_named, team_named
 
 POLICY = shape.Document(
     {
@@ -48,4 +50,12 @@ def _export(model: str | None) -> Exported:
     return [policy_document(row) for row in sorted(rows, key=lambda row: (row.alert, row.policy_id))]
 
 
-ALERT_POLICIES = Section("alert_policies", shape.Documents(POLICY, ("alert", "team", "model")), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in AlertPolicy.objects.select_related("team", "model"):
+        team, model = row.team.name if row.team else "", row.model.name if row.model else ""
+        yield Stored((row.alert, team, model), partial(delete_policy, row), model, team)
+
+
+ALERT_POLICIES = Section(
+    "alert_policies", shape.Documents(POLICY, ("alert", "team", "model")), _apply, _export, _stored
+)

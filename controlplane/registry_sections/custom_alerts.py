@@ -1,13 +1,15 @@
 """`custom_alerts`: conditions of a team's own, with the two cases that prove each."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from alerts.documents import custom_alert_document
 from alerts.models import CustomAlert
 from alerts.models.policy import Severity
-from alerts.policy_edits import save_custom_alert
+from alerts.policy_edits import delete_custom_alert, save_custom_alert
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, fill, model_named
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, fill, model_named
 
 CUSTOM_ALERT = shape.Document(
     {
@@ -44,4 +46,9 @@ def _export(model: str | None) -> Exported:
     return [custom_alert_document(row) for row in sorted(rows, key=lambda row: row.name)]
 
 
-CUSTOM_ALERTS = Section("custom_alerts", shape.Documents(CUSTOM_ALERT, ("name",)), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in CustomAlert.objects.select_related("model"):
+        yield Stored((row.name,), partial(delete_custom_alert, row), row.model.name)
+
+
+CUSTOM_ALERTS = Section("custom_alerts", shape.Documents(CUSTOM_ALERT, ("name",)), _apply, _export, _stored)

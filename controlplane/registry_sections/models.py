@@ -1,16 +1,18 @@
 """`models`: a model with its features, pipeline releases, baselines, versions and, only where stated, its traffic.
 
 What a document states is all of the thing itself. `features`, where given, are all that the model has; of the other
-lists nothing is ever removed, and a list that is left out stays as it is.
+lists something is removed only when pruning, and a list that is left out stays as it is.
 """
 
 import json
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, fill, team_named
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, fill, team_named
 from models_registry import traffic
 from models_registry.baselines import freeze_baseline, profile_hash
 from models_registry.documents import (
@@ -21,7 +23,8 @@ from models_registry.documents import (
     version_document,
 )
 from models_registry.edits import save_baseline, save_model, save_pipeline_release, save_version
-from models_registry.models import Baseline, Feature, MLModel, ModelVersion, PipelineRelease
+from models_registry.models import Baseline, Change, Feature, MLModel, ModelVersion, PipelineRelease
+from models_registry.removal import delete_baseline, delete_model, delete_pipeline_release, delete_version
 from models_registry.split import Split
 
 MAX_PROFILE_BYTES = 16 * 1024 * 1024
@@ -125,6 +128,23 @@ def _apply(document: dict[str, Any], applying: Applying) -> None:
     if "traffic" in document and not applying.failed:
         with applying.at("traffic"):
             _apply_traffic(model, document["traffic"], applying)
+    if applying.prune and not applying.failed:
+        _prune_lists(model, document, applying)
+
+
+def _prune_lists(model: MLModel, document: dict[str, Any], applying: Applying) -> None:
+    """Remove what the stated lists leave out: versions first, since they need the others."""
+    lists: tuple[tuple[str, str, Any, Callable[..., Change]], ...] = (
+        ("versions", "version", model.versions.select_related("baseline", "pipeline_release"), delete_version),
+        ("baselines", "name", model.baselines, delete_baseline),
+        ("pipeline_releases", "release", model.pipeline_releases, delete_pipeline_release),
+    )
+    for name, key, rows, delete in lists:
+        if name in document:
+            stated = [item[key] for item in document[name]]
+            for row in rows.exclude(**{f"{key}__in": stated}):
+                with applying.at(name):
+                    applying.wrote(delete(row, actor=applying.actor))
 
 
 def _features(document: dict[str, Any]) -> list[Feature] | None:
@@ -242,4 +262,9 @@ def _model(row: MLModel) -> dict[str, Any]:
     return document
 
 
-MODELS = Section("models", shape.Documents(MODEL, ("name",)), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in MLModel.objects.select_related(*TEAMS).prefetch_related("features__team"):
+        yield Stored((row.name,), partial(delete_model, row), row.name)
+
+
+MODELS = Section("models", shape.Documents(MODEL, ("name",)), _apply, _export, _stored)

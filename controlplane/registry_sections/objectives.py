@@ -1,12 +1,14 @@
 """`objectives`: what share of a model's answers has to be good, over how many days."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from alerts.documents import objective_document
 from alerts.models import Objective
-from alerts.policy_edits import save_objective
+from alerts.policy_edits import delete_objective, save_objective
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, fill, model_named
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, fill, model_named
 
 OBJECTIVE = shape.Document(
     {
@@ -37,4 +39,10 @@ def _export(model: str | None) -> Exported:
     return [objective_document(row) for row in sorted(rows, key=lambda row: (row.model.name, row.name))]
 
 
-OBJECTIVES = Section("objectives", shape.Documents(OBJECTIVE, ("model", "name")), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in Objective.objects.select_related("model"):
+        model = row.model.name
+        yield Stored((model, row.name), partial(delete_objective, row), model)
+
+
+OBJECTIVES = Section("objectives", shape.Documents(OBJECTIVE, ("model", "name")), _apply, _export, _stored)

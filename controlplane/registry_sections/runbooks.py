@@ -1,15 +1,17 @@
 """`runbooks`: texts that a team wrote for a model's alert, in place of the shipped ones."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from alerts.models import Runbook
-from alerts.runbook_editing import runbook_document, save_runbook
+from alerts.runbook_editing import drop_runbook, runbook_document, save_runbook
 from alerts.subject import concerns_models, is_known
 from alerts.views.runbook_edit import RunbookForm
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, model_named, team_named
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, model_named, team_named
 
 RUNBOOK = shape.Document(
     {
@@ -45,4 +47,10 @@ def _export(model: str | None) -> Exported:
     return sorted(stated, key=lambda d: (str(d["model"]), str(d["alert"])))
 
 
-RUNBOOKS = Section("runbooks", shape.Documents(RUNBOOK, ("model", "alert")), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in Runbook.objects.select_related("model"):
+        model = row.model
+        yield Stored((model.name, row.alert), partial(drop_runbook, row.alert, model), model.name)
+
+
+RUNBOOKS = Section("runbooks", shape.Documents(RUNBOOK, ("model", "alert")), _apply, _export, _stored)

@@ -18,6 +18,25 @@ from models_registry.models import Change, MLModel, Team
 Exported = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file whose names and types are right; `data` as it is applied."""
+
+    file: FileRead
+    folder: FilePath
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the database holds of a section: its key there, what it goes with, and how it is removed."""
+
+    key: tuple[str, ...]
+    remove: Callable[..., Change | None]  # by actor=; None: there was nothing to remove
+    model: str = ""
+    team: str = ""
+
+
 @dataclass
 class Applying:
     """One document on its way into the database: collects its Changes, and what is wrong with it."""
@@ -26,6 +45,7 @@ class Applying:
     path: Path
     folder: FilePath
     actor: Actor
+    prune: bool = False  # what a stated list leaves out is removed
     changes: list[Change] = field(default_factory=list)
     failed: bool = False
 
@@ -85,6 +105,7 @@ class Section:
     shape: Documents
     apply: Callable[[dict[str, Any], Applying], None]
     export: Callable[[str | None], Exported]  # of one model alone, where one is named
+    stored: Callable[[], Iterable[Stored]]
 
 
 def fill(row: Model, stated: dict[str, Any], names: Iterable[str]) -> None:

@@ -1,15 +1,18 @@
 """`teams`: what a document states is all of the team; receivers and members, where left out, stay as they are."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, fill
+from controlplane.registry_sections.section import Applying, Exported, Section, Stored, fill
 from models_registry.documents import team_document
 from models_registry.edits import save_team
 from models_registry.models import Member, Receiver, Team
+from models_registry.removal import delete_team
 
 RECEIVER = shape.Document(
     {"kind": shape.one_of(*Receiver.Kind.values), "address": shape.TEXT, "secret_file": shape.TEXT},
@@ -67,4 +70,9 @@ def _export(model: str | None) -> Exported:
     return sorted((team_document(team) for team in teams), key=lambda d: str(d["name"]))
 
 
-TEAMS = Section("teams", shape.Documents(TEAM, ("name",)), _apply, _export)
+def _stored() -> Iterator[Stored]:
+    for row in Team.objects.prefetch_related("receivers", "members__user"):
+        yield Stored((row.name,), partial(delete_team, row), team=row.name)
+
+
+TEAMS = Section("teams", shape.Documents(TEAM, ("name",)), _apply, _export, _stored)

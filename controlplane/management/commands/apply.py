@@ -16,17 +16,19 @@ class Command(BaseCommand):
         "Applies registry files (YAML, as `export` writes them): all or nothing, repeatable. A document states all of "
         "its thing: a field that is left out gets its default. A list that is left out (features, receivers, "
         "members, ...) stays as it is, and so does traffic. Nothing is deleted but features, receivers and members "
-        "that a stated list leaves out."
+        "that a stated list leaves out; with --prune, whatever a stated list leaves out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument("--dry-run", action="store_true", help="only print what would change")
+        parser.add_argument("--prune", action="store_true", help="remove what the lists in the files leave out")
         parser.add_argument("--author", default="", help="who is told as the author; default: the system's user")
 
-    def handle(self, *args: Any, files: list[Path], dry_run: bool, author: str, **options: Any) -> None:
+    def handle(self, *args: Any, files: list[Path], dry_run: bool, prune: bool, author: str, **options: Any) -> None:
         """Prints each change with its difference; with problems, prints those and fails."""
-        outcome = apply_files(files, actor=Actor(author or f"{getpass.getuser()} (apply)"), dry_run=dry_run)
+        actor = Actor(author or f"{getpass.getuser()} (apply)")
+        outcome = apply_files(files, actor=actor, dry_run=dry_run, prune=prune)
         if outcome.problems:
             told = "\n".join(map(str, outcome.problems))
             raise CommandError(f"{told}\nNothing was changed.")
@@ -34,6 +36,8 @@ class Command(BaseCommand):
             self.stdout.write(change.summary)
             difference = document_diff(change.before, change.after).splitlines()[2:]
             self.stdout.write("".join(f"    {line}\n" for line in difference), ending="")
+        for name, rows in outcome.left.items():
+            self.stdout.write(f"{name}: no file has this list, so its {rows} stay; `{name}: []` would remove them.")
         count = len(outcome.changes)
         if not count:
             self.stdout.write("No changes.")
