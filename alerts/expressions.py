@@ -27,6 +27,10 @@ class Expr:
         """Where it is greater than `limit`. NaN never is."""
         return self._compare(">", limit)
 
+    def below(self, limit: "Expr | float") -> "Expr":
+        """Where it is less than `limit`. NaN never is."""
+        return self._compare("<", limit)
+
     def at_least(self, limit: "Expr | float") -> "Expr":
         return self._compare(">=", limit)
 
@@ -36,6 +40,10 @@ class Expr:
     def at_least_matching(self, labels: Sequence[str], limit: "Expr") -> "Expr":
         """Where it is `limit` or more; many series here meet the one there with the same `labels`."""
         return self._join(">=", _COMPARE, f"on ({', '.join(labels)}) group_left () ", limit)
+
+    def below_matching(self, labels: Sequence[str], limit: "Expr") -> "Expr":
+        """Where it is less than `limit`; many series here meet the one there with the same `labels`."""
+        return self._join("<", _COMPARE, f"on ({', '.join(labels)}) group_left () ", limit)
 
     def minus_matching(self, labels: Sequence[str], other: "Expr") -> "Expr":
         return self._join("-", _SUM, f"on ({', '.join(labels)}) group_left () ", other)
@@ -140,6 +148,10 @@ def max_by(labels: Sequence[str], inner: Expr) -> Expr:
 
 def min_by(labels: Sequence[str], inner: Expr) -> Expr:
     return _aggregate("min", labels, inner)
+
+
+def count_by(labels: Sequence[str], inner: Expr) -> Expr:
+    return _aggregate("count", labels, inner)
 
 
 def _aggregate(operator: str, labels: Sequence[str], inner: Expr) -> Expr:

@@ -1,10 +1,11 @@
 """What keeps alerts quiet: versions without traffic, and traffic too thin to judge by."""
 
-from alerts.expressions import Expr, max_by, series
+from alerts.expressions import Expr, max_by, series, sum_by
 from alerts.kind import Parameter, Scope
 from alerts.proof_series import labelled
 from telemetry import names, promql
 
+MODEL_LABELS = (names.MODEL,)
 VERSION_LABELS = (names.MODEL, names.VERSION)
 ROUTE_LABELS = (names.MODEL, names.VERSION, names.ROUTE)
 # A shadow answers nobody, so its weight is 0 and its versions' alerts are quiet.
@@ -26,6 +27,12 @@ def busy_route(expression: Expr, scope: Scope) -> Expr:
     """Only routes that answer at least the policy's requests a minute over its window."""
     rps = series(names.recorded(names.RPS, scope.window_text), scope.matcher)
     return expression.and_on(ROUTE_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
+
+
+def busy_model(expression: Expr, scope: Scope) -> Expr:
+    """Only models whose routes together answer at least the policy's requests a minute over its window."""
+    rps = sum_by(MODEL_LABELS, series(names.recorded(names.RPS, scope.window_text), scope.matcher))
+    return expression.and_on(MODEL_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
 
 
 def weight_series(model: str, version: str, role: str = "live") -> str:

@@ -28,6 +28,7 @@ class Owner(StrEnum):
     APPLIED_ML = "applied_ml"
     DATA = "data"
     FEATURE = "feature"  # the feature's team, else the model's data team
+    CHECK = "check"  # of a drift check: the data team, and where the baseline does not fit the applied-ML team
     PLATFORM = "platform"
 
 
@@ -104,7 +105,8 @@ class Case:
     """One situation of a proof: input series (selector -> promtool's values), and whether the alert comes to fire.
 
     `labels` are those that the alert then carries, beside the constant ones. `late`: what makes it fire holds only
-    once the window is full.
+    once the window is full. `after` are seconds that lie before the situation, for what is compared with long ago: the
+    timing counts from there, and the case gives recorded series itself, since promtool takes long to record that many.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Case:
     fires: bool
     labels: Mapping[str, str] = field(default_factory=dict)
     late: bool = False
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from alerts.expressions import Expr, join_labels, set_label, set_label_where
 from alerts.kind import AlertKind, Owner
 from alerts.literal_patterns import MODEL_INPUT
 from models_registry.fleet import FleetModel
-from telemetry.names import FEATURE, MODEL
+from telemetry.names import BASELINE_MISMATCH, FEATURE, MODEL, STATE
 
 TEAM, SEVERITY = "team", "severity"
 
 
-def team_of(owner: str, model: FleetModel, feature: str = "") -> str:
+def team_of(owner: str, model: FleetModel, feature: str = "", state: str = "") -> str:
     """The name of the team that is told."""
     if owner == Owner.ON_CALL:
         return model.on_call_team
@@ -24,6 +24,8 @@ def team_of(owner: str, model: FleetModel, feature: str = "") -> str:
         return model.applied_ml_team
     if owner == Owner.FEATURE:
         return next((f.team for f in model.features if f.name == feature), model.data_team)
+    if owner == Owner.CHECK and state == BASELINE_MISMATCH:
+        return model.applied_ml_team
     return model.data_team
 
 
@@ -35,19 +37,23 @@ def with_team(expression: Expr, owner: Owner, models: Iterable[FleetModel]) -> E
         by_team[team_of(owner, model)].append(model.name)
     for team, names in sorted(by_team.items()):
         expression = set_label_where(expression, TEAM, team, MODEL, names)
-    return _with_feature_teams(expression, models) if owner is Owner.FEATURE else expression
+    if owner is Owner.FEATURE:
+        # The features whose team is not the model's data team go to theirs.
+        return _with_other_teams(expression, FEATURE, ((m, f.name, f.team) for m in models for f in m.features))
+    if owner is Owner.CHECK:
+        return _with_other_teams(expression, STATE, ((m, BASELINE_MISMATCH, m.applied_ml_team) for m in models))
+    return expression
 
 
-def _with_feature_teams(expression: Expr, models: list[FleetModel]) -> Expr:
-    """The features whose team is not the model's data team go to theirs."""
+def _with_other_teams(expression: Expr, label: str, told: Iterable[tuple[FleetModel, str, str]]) -> Expr:
+    """`told` says who is told of a model's series whose `label` has that value; of the rest, the data team is."""
     inputs: dict[str, list[str]] = defaultdict(list)
-    for model in models:
-        for feature in model.features:
-            if feature.team != model.data_team:
-                inputs[feature.team].append(f"{model.name}/{feature.name}")
+    for model, value, team in told:
+        if team != model.data_team:
+            inputs[team].append(f"{model.name}/{value}")
     if not inputs:
         return expression
-    expression = join_labels(expression, MODEL_INPUT, "/", MODEL, FEATURE)
+    expression = join_labels(expression, MODEL_INPUT, "/", MODEL, label)
     for team, names in sorted(inputs.items()):
         expression = set_label_where(expression, TEAM, team, MODEL_INPUT, names)
     return set_label(expression, MODEL_INPUT, "")

@@ -27,6 +27,17 @@ def from_start(before: float, after: float, timing: Timing) -> str:
     return f"{value(before)}+0x{idle} {value(after)}+0x{timing.steps - idle}"
 
 
+def appearing(number: float, timing: Timing) -> str:
+    """No series until what is wrong starts, then one value."""
+    idle = timing.start // timing.step
+    return f"_x{idle + 1} {value(number)}+0x{timing.steps - idle}"
+
+
+def vanishing(number: float, timing: Timing) -> str:
+    """One value until what is wrong starts, then no series."""
+    return f"{value(number)}+0x{timing.start // timing.step} stale"
+
+
 def counting(per_second: float, timing: Timing) -> str:
     """A counter that stands still until the start, then grows evenly."""
     idle = timing.start // timing.step
@@ -38,6 +49,16 @@ def lagging(lag: float, timing: Timing) -> str:
     """A moment that stays `lag` seconds behind the clock, known from the start on: promtool's clock starts at 0."""
     idle = timing.start // timing.step
     return f"_x{idle + 1} {value(timing.start + timing.step - lag)}+{timing.step}x{timing.steps - idle}"
+
+
+def long_after(after: int, before: Mapping[str, str], now: Mapping[str, str], timing: Timing) -> dict[str, str]:
+    """The series `before`, each made by `from_start`; and `after` seconds later those of `now`, maybe further ones."""
+    steps = after // timing.step
+    # Such a series is two patterns in a row, and `0+1x5` has six samples.
+    gap = f"_x{steps - timing.steps - 2}"
+    late = {selector: f"{before[selector]} {gap} {values}" for selector, values in now.items() if selector in before}
+    alone = {selector: f"_x{steps} {values}" for selector, values in now.items() if selector not in before}
+    return {**before, **alone, **late}
 
 
 def histogram(

@@ -6,6 +6,7 @@ its own two. `group_eval_order` is stated: else an alert may be evaluated before
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from alerts import annotations, recording
@@ -21,13 +22,18 @@ _RULES = "prometheus/rules/"
 _RECORDING = f"../rules/{recording.FILE.removeprefix(_RULES)}"
 # Within Prometheus' five minutes, after which a sample counts no more.
 _LONGEST_STEP = 120
+# Of cases that look far back: promtool takes a millisecond or two for each evaluation.
+_LONG_STEP = 240
 DEFAULT_CASE_INTERVAL = "1m"
 # A model that no policy holds for: no name of a model begins like this.
 _STRANGER = "_stranger"
 
 
 def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
-    """Path in the bundle -> rule tests: one file for each alert, and further ones for policies of another pace."""
+    """Path in the bundle -> rule tests: one file for each alert, and further ones for policies of another pace.
+
+    Cases that look far back have a file of their own, of a slow pace and without the recording rules.
+    """
     by_pace: dict[str, dict[int, list[AlertRule]]] = defaultdict(lambda: defaultdict(list))
     groups: dict[str, list[str]] = defaultdict(list)
     for rule in rules:
@@ -38,6 +44,9 @@ def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
         for position, (step, held) in enumerate(paces.items()):
             suffix = f"-{duration(step)}" if position else ""
             files[f"prometheus/tests/{alert}{suffix}.yml"] = _file(held, step, groups[alert])
+        held = [rule for each in paces.values() for rule in each if rule.kind is not None]
+        if looking_back := _kind_tests(held, looking_back=True):
+            files[f"prometheus/tests/{alert}-long.yml"] = _document(held, _LONG_STEP, groups[alert], looking_back)
     return files
 
 
@@ -73,13 +82,18 @@ def _kind(rule: AlertRule) -> AlertKind:
 
 def _file(rules: list[AlertRule], step: int, groups: list[str]) -> str:
     """The tests of an alert's rules that share a pace. promtool loads all of the alert's groups."""
-    path = rules[0].file.removeprefix(_RULES)
     tests = _custom_tests(rules[0].custom) if rules[0].custom is not None else _kind_tests(rules)
     # Only where they are read: promtool evaluates all of them at every step.
     recorded = any("job:" in rule.expression for rule in rules)
+    return _document(rules, step, groups, tests, recorded=recorded)
+
+
+def _document(
+    rules: list[AlertRule], step: int, groups: list[str], tests: list[dict[str, Any]], *, recorded: bool = False
+) -> str:
     return dump(
         {
-            "rule_files": [*([_RECORDING] if recorded else []), f"../rules/{path}"],
+            "rule_files": [*([_RECORDING] if recorded else []), f"../rules/{rules[0].file.removeprefix(_RULES)}"],
             "evaluation_interval": duration(step),
             "group_eval_order": [*([recording.GROUP] if recorded else []), *groups],
             "tests": tests,
@@ -87,24 +101,28 @@ def _file(rules: list[AlertRule], step: int, groups: list[str]) -> str:
     )
 
 
-def _kind_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
+def _kind_tests(rules: list[AlertRule], *, looking_back: bool = False) -> list[dict[str, Any]]:
     """One test for each case, of all the policies with the same times at once: their models keep them apart."""
     together: dict[tuple[Timing, str], list[tuple[AlertRule, Case]]] = defaultdict(list)
     for rule in rules:
         timing = _timing(rule)
+        if looking_back:
+            timing = replace(timing, step=_LONG_STEP, start=2 * _LONG_STEP)
         for case in _kind(rule).cases(_scope(rule), timing):
-            together[timing, case.name].append((rule, case))
+            # A shorter `for` than this would pass between two evaluations of a slow pace.
+            if looking_back is bool(case.after) and (not looking_back or rule.for_ >= 2 * _LONG_STEP):
+                together[timing, case.name].append((rule, case))
     return [_test(name, timing, held) for (timing, name), held in together.items()]
 
 
 def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
-    alert, fires = held[0][0].alert, held[0][1].fires
+    alert, fires, after = held[0][0].alert, held[0][1].fires, held[0][1].after
     expected = [expected_alert(rule, case.labels) for rule, case in held] if fires else []
     at = timing.firing_from if fires and not held[0][1].late else timing.silent_at
-    looks = [{"eval_time": duration(at), "alertname": alert, "exp_alerts": expected}]
+    looks = [{"eval_time": duration(after + at), "alertname": alert, "exp_alerts": expected}]
     series = {s: v for _, case in held for s, v in (_beside_stranger(case) if fires else case.series).items()}
     if fires and timing.for_:
-        looks.insert(0, {"eval_time": duration(timing.pending_until), "alertname": alert, "exp_alerts": []})
+        looks.insert(0, {"eval_time": duration(after + timing.pending_until), "alertname": alert, "exp_alerts": []})
     return {
         "name": f"{', '.join(rule.policy_id for rule, _ in held)}: {name}",
         "interval": duration(timing.step),
@@ -130,7 +148,8 @@ def expected_alert(rule: AlertRule, series_labels: Mapping[str, str]) -> dict[st
     labels = {**series_labels, **rule.labels}
     if scope.models:
         model = next(m for m in scope.models if m.name == series_labels[names.MODEL])
-        labels.setdefault(TEAM, team_of(kind.owner, model, series_labels.get(names.FEATURE, "")))
+        feature, state = (series_labels.get(label, "") for label in (names.FEATURE, names.STATE))
+        labels.setdefault(TEAM, team_of(kind.owner, model, feature, state))
         labels.setdefault(SEVERITY, severity_of(kind, model, ""))
     values = text_values(kind, scope)
     texts = {

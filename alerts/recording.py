@@ -23,6 +23,7 @@ _ROUTE = (names.MODEL, names.VERSION, names.ROUTE)
 _BUCKETS = f"{names.LATENCY}_bucket"
 _FAILED = promql.equals(names.STATUS, "error")
 _INVALID = promql.equals(names.REASON, names.INVALID_INPUT)
+_OVERLOADED = promql.equals(names.REASON, names.OVERLOADED)
 NOT_INVALID_INPUT = f"{names.REASON}!={promql.quote(names.INVALID_INPUT)}"
 
 
@@ -53,6 +54,12 @@ def _server_error_ratio(window: str) -> Expr:
 
 def _invalid_input_ratio(window: str) -> Expr:
     return _share(sum_by(_ROUTE, rate(names.ERRORS, window, _INVALID)), _requests(window))
+
+
+def _overloaded_ratio(window: str) -> Expr:
+    # Of the model: requests are refused before a version works on them.
+    refused = sum_by(_MODEL, rate(names.ERRORS, window, _OVERLOADED))
+    return _share(refused, sum_by(_MODEL, rate(names.REQUESTS, window)))
 
 
 def _latency(quantile: float) -> Callable[[str], Expr]:
@@ -126,6 +133,7 @@ WINDOWED: dict[str, Callable[[str], Expr]] = {
     names.ERROR_RATIO: _error_ratio,
     names.SERVER_ERROR_RATIO: _server_error_ratio,
     names.INVALID_INPUT_RATIO: _invalid_input_ratio,
+    names.OVERLOADED_RATIO: _overloaded_ratio,
     names.LATENCY_P50: _latency(0.50),
     names.LATENCY_P95: _latency(0.95),
     names.LATENCY_P99: _latency(0.99),

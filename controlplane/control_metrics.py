@@ -63,15 +63,20 @@ def _models() -> Iterator[Metric]:
         labels=[names.MODEL, names.VERSION, names.ROLE],
     )
     registered = GaugeMetricFamily(names.MODEL_REGISTERED, "1 for each registered model.", labels=[names.MODEL, "risk"])
+    versions = GaugeMetricFamily(
+        names.VERSION_REGISTERED, "1 for each registered version.", labels=[names.MODEL, names.VERSION]
+    )
     starts = CounterMetricFamily(
         names.REPLICA_STARTS, "How often a process that serves the model has started.", labels=[names.MODEL]
     )
     for model in load_fleet().models:
         registered.add_metric([model.name, model.risk], 1)
         starts.add_metric([model.name], model.replica_starts)
+        for each in model.versions:
+            versions.add_metric([model.name, each.version], 1)
         for (version, role), share in model.weights().items():
             weights.add_metric([model.name, version, role], share)
-    yield from (weights, registered, starts)
+    yield from (weights, registered, versions, starts)
 
 
 def _objectives() -> Iterator[Metric]:

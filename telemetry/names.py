@@ -13,6 +13,7 @@ CLASS = "predicted_class"
 ROLE = "role"
 FRAMEWORK = "framework"
 STATE = "state"
+PROXY = "proxy"
 # Of alerts about objectives: which one, how urgent, and over how many days its budget is spent (`30d`).
 OBJECTIVE = "objective"
 TIER = "tier"
@@ -22,16 +23,18 @@ PERIOD = "period"
 ROUTES = ("predict", "predict_batch")
 STATUSES = ("success", "error")
 INVALID_INPUT = "invalid_input"
-REASONS = (INVALID_INPUT, "model_error", "overloaded", "timeout", "not_ready")
+OVERLOADED = "overloaded"
+REASONS = (INVALID_INPUT, "model_error", OVERLOADED, "timeout", "not_ready")
 ROLES = ("live", "canary", "shadow")
 OTHER_CLASS = "other"
+SOURCE_FAILED, BASELINE_MISMATCH = "source_failed", "baseline_mismatch"
 CHECK_STATES = (
     "ok",
     "drifted",
     "insufficient_data",
     "baseline_stale",
-    "baseline_mismatch",
-    "source_failed",
+    BASELINE_MISMATCH,
+    SOURCE_FAILED,
     "paused",
     "never_run",
 )
@@ -71,6 +74,9 @@ PREDICTION_DRIFT_SCORE = "ml_prediction_drift_score"
 PREDICTION_BASELINE_MEDIAN = "ml_prediction_score_baseline_median"
 CLASS_RATIO = "ml_prediction_class_ratio"
 CLASS_RATIO_BASELINE = "ml_prediction_class_ratio_baseline"
+BUSINESS_PROXY = "ml_business_proxy"
+BUSINESS_PROXY_LOWER = "ml_business_proxy_lower"
+BUSINESS_PROXY_UPPER = "ml_business_proxy_upper"
 CHECK_STATE = "ml_drift_check_state"
 CHECK_FIRST_DUE = "ml_drift_check_first_due_timestamp_seconds"
 CHECK_LAST_SUCCESS = "ml_drift_check_last_success_timestamp_seconds"
@@ -85,6 +91,7 @@ PIPELINE_INFO = "ml_feature_pipeline_info"
 # From the control plane.
 DESIRED_WEIGHT = "plumbline_model_desired_weight"
 MODEL_REGISTERED = "plumbline_model_registered"
+VERSION_REGISTERED = "plumbline_version_registered"
 REPLICA_STARTS = "plumbline_replica_starts_total"
 RELEASE_INFO = "plumbline_release_info"
 RELEASE_FAILING = "plumbline_release_failing"
@@ -107,6 +114,7 @@ LATENCY_P99 = "job:ml_inference_latency_p99_seconds:"
 SCORE_P50 = "job:ml_prediction_score_p50:"
 DRIFT_FEATURES_TRIGGERED = "job:ml_drift_features_triggered:current"
 INVALID_INPUT_RATIO = "job:ml_inference_invalid_input:ratio"
+OVERLOADED_RATIO = "job:ml_inference_overloaded:ratio"
 TRAFFIC_SHARE = "job:ml_inference_traffic_share:ratio"
 MISSING_ONLINE = "job:ml_feature_missing_online:ratio"
 CLASS_SHARE = "job:ml_prediction_class_share:ratio"

@@ -4,7 +4,7 @@ from alerts.expressions import Expr, call, max_by, offset, rate, series, sum_by
 from alerts.guards import LIVE, REQUESTS_PER_MINUTE, VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, histogram, labelled
+from alerts.proof_series import constant, counting, from_start, histogram, labelled, long_after
 from alerts.recording import SCORE_WINDOW
 from models_registry.fleet import FleetModel
 from telemetry import names, promql
@@ -79,7 +79,27 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     )
     if thin:
         found.append(Case("is silent with too few scores", against_baseline(far, per_second=thin), False))
-    return found
+    return [*found, *_against_yesterday(model, low, far, timing)]
+
+
+def _against_yesterday(model: str, low: float, far: float, timing: Timing) -> list[Case]:
+    """The day before counts, not the baseline, which says the opposite."""
+    labels = {names.MODEL: model, names.VERSION: "v2"}
+
+    def situation(before: float, baseline: float) -> dict[str, str]:
+        median = labelled(_MEDIAN, labels)
+        today = {
+            median: from_start(before, far, timing),
+            labelled(f"{names.SCORE}_count", labels): counting(100, timing),
+            labelled(names.PREDICTION_BASELINE_MEDIAN, labels): constant(baseline, timing),
+            weight_series(model, "v2"): constant(1, timing),
+        }
+        return long_after(_DAY, {median: from_start(before, before, timing)}, today, timing)
+
+    return [
+        Case("fires when the median leaves that of the day before", situation(low, far), True, labels, after=_DAY),
+        Case("is silent where it was the same the day before", situation(far, low), False, after=_DAY),
+    ]
 
 
 KIND = AlertKind(

@@ -113,6 +113,14 @@ OBJECTIVES = (
 POLICIES = Policies(
     rows=(
         PolicyRow("MLCanaryWorse", model="flight-delay", window=60, for_=30, thresholds={"requests": 20}),
+        PolicyRow("MLBaselineStale", model="churn", thresholds={"days": 0.1}, for_=60),
+        PolicyRow("MLDriftManyFeatures", model="churn", thresholds={"features": 9, "fewest": 1, "share": 1}),
+        PolicyRow("MLFeatureOutOfRangeHigh", team="flights", thresholds={"ratio": 0}, severity="page"),
+        PolicyRow("MLInferenceSaturated", team="flights", thresholds={"in_flight": 1, "refused": 0.99}, window=60),
+        PolicyRow("MLInvalidInputHigh", model="fraud", thresholds={"ratio": 0.99}, window=60, for_=60),
+        PolicyRow("MLPredictionClassShift", model="flight-delay", thresholds={"shift": 0.95}),
+        PolicyRow("MLReplicaRestarting", model="price", thresholds={"starts": 0}, window=10),
+        PolicyRow("MLTrafficShareMismatch", model="fraud", thresholds={"share": 0.5, "requests": 1}, for_=30),
         PolicyRow("MLDriftCriticalFeatureDetected", model="churn", severity="ticket", for_=30),
         PolicyRow("MLFeatureMissingRatioHigh", team="applied-ml", thresholds={"ratio": 0.2}),
         PolicyRow("MLInferenceHighErrorRate", thresholds={"errors": 0, "requests_per_minute": 0}),

@@ -14,6 +14,7 @@ from tests.alerts.mutations import Verdict, judged
 # Of every alert: a limit that is met exactly. Ratios, rates and percentiles of a proof come out of divisions.
 BOUNDARY = re.compile(r"operator: (> -> >=|>= -> >) ")
 FLAG = "the series is 0 or 1"
+WHOLE = "what is counted is a whole number"
 DAYS = "a proof that shows it would have to run for days"
 # Alert -> (mistake, why nothing can notice it).
 EQUAL = {
@@ -25,13 +26,17 @@ EQUAL = {
         (r"operator: > -> < \(#3\)", "where the interval is not known, only the labels of this side count"),
         (r"operator: == -> >= ", FLAG),
     ],
+    "MLDriftCheckFailing": [(r"operator: == -> >= ", FLAG)],
     "MLDriftCriticalFeatureDetected": [(r"operator: == -> >= ", FLAG)],
+    "MLDriftManyFeatures": [(r"threshold: (3 -> 2.25|2 -> 1.5) ", WHOLE)],
     "MLPredictionDistributionShift": [
-        (r"window: offset 1d -> offset 2d", DAYS),
+        (r"window: offset 1d -> offset 2d", "the proof that looks back a day is apart: see test_promtool.py"),
         (r"threshold: 0 -> \(-1\)", "a live version has a weight; a version of none is silent by the last condition"),
         (r"window: \[30m\] -> \[7m30s\]", "steady traffic has the same rate over any window that it fills"),
     ],
+    "MLReplicaRestarting": [(r"threshold: 3 -> 3.75 ", WHOLE)],
     "MLServingDown": [(r"window: \[1d\] -> ", DAYS)],
+    "MLVersionMismatch": [(r"threshold: 0 -> \(-1\) ", "what none has loaded is fewer than all replicas either way")],
     "PlumblineReleaseFailing": [(r"operator: == -> >= ", FLAG)],
     "Watchdog": [(r"threshold: 1 -> ", "it fires whatever the number")],
 }

@@ -20,12 +20,24 @@ IMPATIENT = Policies(
     rows=tuple(
         PolicyRow(name, for_=1)
         for name in (
+            "MLBaselineStale",
+            "MLBusinessProxyOutOfBand",
             "MLCanaryWorse",
+            "MLDriftCheckFailing",
             "MLDriftCheckStale",
             "MLDriftCriticalFeatureDetected",
+            "MLDriftManyFeatures",
+            "MLFeatureDefaultedHigh",
             "MLFeatureMissingRatioHigh",
+            "MLFeatureOutOfRangeHigh",
             "MLInferenceHighErrorRate",
+            "MLInferenceSaturated",
+            "MLInvalidInputHigh",
+            "MLPredictionClassShift",
             "MLPredictionDistributionShift",
+            "MLReplicaRestarting",
+            "MLTrafficShareMismatch",
+            "MLVersionMismatch",
             "PlumblineReleaseFailing",
         )
     ),
@@ -129,6 +141,22 @@ def test_a_budget_burns_in_every_tier_for_the_objectives_that_are_missed_and_no_
     wait_for(lambda: told() == expected, "the budgets burn")
     teams = {a.labels["model_name"]: a.labels["team"] for a in watching.firing("MLErrorBudgetBurn")}
     assert teams == {"flight-delay": "flights", "price": "ml-platform"}
+
+
+def test_whatever_is_wrong_is_told_with_an_owner_and_without_job_and_instance(watching: Watching) -> None:
+    """On two replicas that both export everything: no condition meets two series where it wants one."""
+    impatient = {row.alert for row in IMPATIENT.rows}
+    wait_for(lambda: all(watching.firing(name) for name in impatient), f"all of {sorted(impatient)} fire")
+    for alert in watching.server.alerts():
+        assert {"team", "severity", "plane", "policy"} <= set(alert.labels), alert.labels["alertname"]
+        assert {"job", "instance"}.isdisjoint(alert.labels), alert.labels["alertname"]
+
+
+def test_a_check_that_fails_goes_to_those_who_can_mend_it(watching: Watching) -> None:
+    fired = wait_for(lambda: watching.firing("MLDriftCheckFailing"), "a failing check is told")
+    # No baseline fits: that is the applied-ML team's, not the data team's.
+    found = {(a.labels["model_name"], a.labels["team"]) for a in fired if a.labels["state"] == "baseline_mismatch"}
+    assert found == {(m.name, m.applied_ml_team) for m in RICH.models}
 
 
 def test_features_of_any_name_reach_their_own_teams(watching: Watching) -> None:

@@ -26,12 +26,25 @@ GUIDE_RECORDS = {
 DEFAULTS = {  # for, severity (None: by the model's risk), plane: as the catalogue states them
     "MLInferenceHighLatencyP95": ("10m", "page", "health"),
     "MLInferenceHighErrorRate": ("10m", "page", "health"),
+    "MLInvalidInputHigh": ("15m", "ticket", "health"),
+    "MLInferenceSaturated": ("5m", "page", "health"),
     "MLServingDown": ("2m", "page", "health"),
+    "MLMonitoringAbsent": ("10m", "ticket", "health"),
+    "MLReplicaRestarting": (None, "ticket", "health"),
     "MLCanaryWorse": ("5m", "page", "health"),
+    "MLTrafficShareMismatch": ("10m", "ticket", "health"),
+    "MLVersionMismatch": ("10m", "ticket", "health"),
     "MLDriftCriticalFeatureDetected": ("15m", None, "quality"),
+    "MLDriftManyFeatures": ("15m", "ticket", "quality"),
     "MLFeatureMissingRatioHigh": ("15m", "ticket", "quality"),
+    "MLFeatureOutOfRangeHigh": ("15m", "ticket", "quality"),
+    "MLFeatureDefaultedHigh": ("15m", "ticket", "quality"),
     "MLPredictionDistributionShift": ("30m", "ticket", "quality"),
+    "MLPredictionClassShift": ("30m", "ticket", "quality"),
+    "MLBusinessProxyOutOfBand": ("30m", "ticket", "quality"),
+    "MLBaselineStale": (None, "ticket", "quality"),
     "MLDriftCheckStale": ("5m", "ticket", "quality"),
+    "MLDriftCheckFailing": ("5m", "ticket", "quality"),
     "PlumblineReleaseFailing": ("10m", "ticket", "meta"),
     "PlumblineDown": ("10m", "page", "meta"),
     "PlumblineReconcileStuck": ("10m", "ticket", "meta"),
@@ -95,8 +108,8 @@ def test_no_rule_is_rendered_where_no_model_is_concerned() -> None:
     assert names == {name for name, kind in KINDS.items() if not kind.on_models}
     regressions = Fleet(teams=(), models=(model("price", task="regression", features=(feature("km"),)),))
     names = {rule.name for rule in alerts(bundle(regressions, Policies()))}
-    assert "MLPredictionDistributionShift" not in names
-    assert "MLDriftCriticalFeatureDetected" not in names
+    assert names.isdisjoint({"MLPredictionDistributionShift", "MLPredictionClassShift"})  # no score between 0 and 1
+    assert names.isdisjoint({"MLDriftCriticalFeatureDetected", "MLDriftManyFeatures"})  # no critical feature, and one
 
 
 def test_a_disabled_policy_takes_its_models_out() -> None:

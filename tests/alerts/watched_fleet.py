@@ -24,7 +24,7 @@ def _line(metric: str, value: float, **labels: str) -> str:
 
 
 def serving(fleet: Fleet, roles: dict[str, str], seconds: float) -> Iterator[str]:
-    """A hundred requests a second for each version that answers here; half of v2's fail."""
+    """A hundred requests a second for each version that answers here; half of v2's fail, some are refused."""
     for model in fleet.models:
         for version in VERSIONS:
             of = {names.MODEL: model.name, names.VERSION: version}
@@ -33,7 +33,7 @@ def serving(fleet: Fleet, roles: dict[str, str], seconds: float) -> Iterator[str
             yield _line(names.REQUESTS, 100 * seconds - failed, **of, route="predict", status="success")
             yield _line(names.REQUESTS, failed, **of, route="predict", status="error")
             yield _line(names.ERRORS, failed, **of, route="predict", reason="model_error")
-            yield _line(names.ERRORS, 0, **of, route="predict", reason="invalid_input")
+            yield _line(names.ERRORS, failed / 2.5, **of, route="predict", reason="invalid_input")
             for bound in (*LATENCY_SECONDS, "+Inf"):
                 yield _line(f"{names.LATENCY}_bucket", 100 * seconds, **of, route="predict", le=str(bound))
             for bound in (*SCORE, "+Inf"):
@@ -46,28 +46,41 @@ def serving(fleet: Fleet, roles: dict[str, str], seconds: float) -> Iterator[str
         for version, role in roles.items():
             share = 0.9 if role == "live" else 0.1
             yield _line(names.TRAFFIC_WEIGHT, share, model_name=model.name, model_version=version, role=role)
-        yield _line(names.IN_FLIGHT, 3, model_name=model.name)
+        yield _line(names.IN_FLIGHT, 60, model_name=model.name)
         yield _line(names.IN_FLIGHT_LIMIT, 64, model_name=model.name)
 
 
 def quality(fleet: Fleet, seconds: float) -> Iterator[str]:
-    """Every feature drifts and is missing, every check is long overdue."""
+    """Every feature drifts and is out of all limits, every check is long overdue, every baseline is too old."""
     for model in fleet.models:
         for version in VERSIONS:
             of = {names.MODEL: model.name, names.VERSION: version}
             for feature in model.features:
                 named = {**of, names.FEATURE: feature.name}
                 yield _line(names.DRIFT_DETECTED, 1, **named, critical=str(feature.critical).lower())
-                yield _line(names.MISSING_RATIO, 0.9, **named)
+                for ratio in (names.MISSING_RATIO, names.DEFAULTED_RATIO, names.OUT_OF_RANGE_RATIO):
+                    yield _line(ratio, 0.9, **named)
+                yield _line(names.DEFAULTED_RATIO_LIMIT, 0.5, **named)
+            for name in model.classes:
+                yield _line(names.CLASS_RATIO, float(name == "yes"), **of, predicted_class=name)
+            yield _line(names.CLASS_RATIO_BASELINE, 1, **of, predicted_class="no")
+            yield _line(names.BUSINESS_PROXY, 0.9, **of, proxy="approval_rate")
+            yield _line(names.BUSINESS_PROXY_UPPER, 0.6, **of, proxy="approval_rate")
+            yield _line(names.BASELINE_AGE, 7e6, **of)
+            yield _line(names.BASELINE_MAX_AGE, 6e6, **of)
             yield _line(names.PREDICTION_BASELINE_MEDIAN, 0.9, **of)
             yield _line(names.CHECK_LAST_SUCCESS, 1, **of)
             yield _line(names.CHECK_INTERVAL, 60, **of)
-            yield _line(names.CHECK_STATE, 1, **of, state="drifted")
+            yield _line(names.CHECK_STATE, 1, **of, state="drifted" if version == "v1" else "baseline_mismatch")
 
 
 def plumbline(fleet: Fleet, seconds: float) -> Iterator[str]:
     for model in fleet.models:
         yield _line(names.DESIRED_WEIGHT, 1, model_name=model.name, model_version="v1", role="live")
+        yield _line(names.MODEL_REGISTERED, 1, model_name=model.name, risk=model.risk)
+        # v2 is loaded, and nobody registered it.
+        yield _line(names.VERSION_REGISTERED, 1, model_name=model.name, model_version="v1")
+        yield _line(names.REPLICA_STARTS, seconds, model_name=model.name)
     yield f"{names.RELEASE_FAILING} 1"
     yield f"{names.ANNOTATIONS_PENDING} 3"
     yield f"{names.RECONCILE_LAST_RUN} {time.time()}"

@@ -46,6 +46,7 @@ def test_the_registry_is_told_model_by_model(client: Client) -> None:
         ("fraud", "v1", "live"): pytest.approx(0.8),
         ("fraud", "v2", "canary"): pytest.approx(0.2),
     }
+    assert of(samples, "plumbline_version_registered") == {("fraud", "v1"): 1, ("fraud", "v2"): 1}
     assert of(samples, "plumbline_replica_starts_total") == {("fraud",): 3}
 
 

@@ -1,0 +1,84 @@
+"""Replicas that hold other versions than they should: one that is not registered, or not the one that has traffic."""
+
+from alerts.expressions import Expr, count_by, max_by, series
+from alerts.guards import MODEL_LABELS, VERSION_LABELS
+from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.proof_series import appearing, constant, labelled, vanishing
+from telemetry import names
+
+_REPLICA, _FRAMEWORK = "instance", "onnx"
+
+
+def expression(scope: Scope) -> Expr:
+    info = series(names.MODEL_INFO, scope.matcher)
+    registered = max_by(VERSION_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+    # While no control plane tells, nobody knows what is registered.
+    told = max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+    unknown = max_by(VERSION_LABELS, info).unless_on(VERSION_LABELS, registered).and_on(MODEL_LABELS, told)
+    desired = max_by(VERSION_LABELS, series(names.DESIRED_WEIGHT, scope.matcher))
+    loaded = count_by(VERSION_LABELS, max_by((*VERSION_LABELS, _REPLICA), info)).otherwise(desired.times(0))
+    # A replica that ought to serve the model shows its limit, whatever it has loaded of it.
+    serving = max_by((*MODEL_LABELS, _REPLICA), series(names.IN_FLIGHT_LIMIT, scope.matcher))
+    replicas = count_by(MODEL_LABELS, serving.otherwise(max_by((*MODEL_LABELS, _REPLICA), info)))
+    lacking = loaded.below_matching(MODEL_LABELS, replicas).and_on(VERSION_LABELS, desired.above(0))
+    return unknown.otherwise(lacking)
+
+
+def cases(scope: Scope, timing: Timing) -> list[Case]:
+    model = scope.models[0].name
+    labels = {names.MODEL: model, names.VERSION: "v1"}
+    always, gone, appears = constant(1, timing), vanishing(1, timing), appearing(1, timing)
+
+    def registered(*versions: str) -> dict[str, str]:
+        return {labelled(names.VERSION_REGISTERED, {**labels, names.VERSION: each}): always for each in versions}
+
+    def wanted(version: str, share: float = 1) -> dict[str, str]:
+        of = {**labels, names.VERSION: version, names.ROLE: "live"}
+        return {labelled(names.DESIRED_WEIGHT, of): constant(share, timing)}
+
+    def replica(place: int, **loaded: str) -> dict[str, str]:
+        """One that serves the model, with the versions that it has loaded and when."""
+        of = {"job": names.JOB_INFERENCE, "instance": f"replica-{place}"}
+        info = {
+            labelled(names.MODEL_INFO, {**labels, names.VERSION: version, names.FRAMEWORK: _FRAMEWORK, **of}): when
+            for version, when in loaded.items()
+        }
+        return {**info, labelled(names.IN_FLIGHT_LIMIT, {names.MODEL: model, **of}): constant(64, timing)}
+
+    well = {**registered("v1", "v2"), **wanted("v1"), **replica(1, v1=always)}
+    return [
+        Case(
+            "fires when a replica has loaded what is not registered",
+            {**registered("v2"), **wanted("v2"), **replica(1, v2=always, v1=appears)},
+            True,
+            labels,
+        ),
+        Case("fires when one replica lacks what has weight", {**well, **replica(2, v1=gone)}, True, labels),
+        Case("fires when every replica lacks what has weight", {**well, **replica(1, v1=gone)}, True, labels),
+        Case("is silent while every replica has it", {**well, **replica(2, v1=always, v2=always)}, False),
+        Case("is silent on a version without weight", {**registered("v1"), **wanted("v1", 0), **replica(1)}, False),
+        Case(
+            "is silent on a shadow that one replica lacks",
+            {**well, **wanted("v2", 0), **replica(1, v1=always, v2=always), **replica(2, v1=always)},
+            False,
+        ),
+        Case("is silent while nobody says what is registered", replica(1, v1=always), False),
+        Case("is silent while no replica is known", {**registered("v1"), **wanted("v1")}, False),
+    ]
+
+
+KIND = AlertKind(
+    name="MLVersionMismatch",
+    plane=Plane.HEALTH,
+    owner=Owner.ON_CALL,
+    severity=TICKET,
+    for_=600,
+    labels=VERSION_LABELS,
+    summary="Replicas of {model_name} hold other versions than the registry says: {model_version}",
+    description=(
+        "For {for}, a replica of {model_name} has had version {model_version} loaded, which is not registered, or has "
+        "lacked it although it has traffic."
+    ),
+    expression=expression,
+    cases=cases,
+)
