@@ -16,7 +16,7 @@ from alerts.options import RenderOptions
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.yaml_text import dump
 from models_registry.fleet import Fleet, FleetModel, FleetReceiver, FleetTeam
-from telemetry.names import MODEL, OBJECTIVE, TIER
+from telemetry.names import MODEL, OBJECTIVE, TIER, VERSION
 from telemetry.promql import duration, equals, one_of
 
 PLUMBLINE = "plumbline"
@@ -37,7 +37,7 @@ def alertmanager_document(fleet: Fleet, options: RenderOptions) -> dict[str, Any
     document: dict[str, Any] = {
         "global": {"resolve_timeout": "5m", **_mail_server(options)},
         "route": tree.root(),
-        "inhibit_rules": [_serving_down_silences_the_model(), _page_tier_silences_ticket_tiers()],
+        "inhibit_rules": _inhibitions(),
         "receivers": [_plumbline(options), *tree.receivers()],
     }
     intervals = [_hours(team) for team in fleet.teams if _can_be_told(team) and not team.always_on_duty]
@@ -178,20 +178,34 @@ def _plumbline(options: RenderOptions) -> dict[str, Any]:
     return {"name": PLUMBLINE, "webhook_configs": [webhook]}
 
 
-def _serving_down_silences_the_model() -> dict[str, Any]:
-    """A model that nobody serves: its other alerts tell nothing new."""
+def _inhibitions() -> list[dict[str, Any]]:
+    """Who silences whom, always of one model. A ticket never silences a page, whatever severity a policy gives it."""
+    down, absent, many = (
+        equals("alertname", a) for a in ("MLServingDown", "MLMonitoringAbsent", "MLDriftManyFeatures")
+    )
+    page, ticket = equals("severity", _PAGE), equals("severity", _TICKET)
+    another = 'alertname!="MLServingDown"'
+    return [
+        # A model that nobody serves: its other alerts tell nothing new.
+        _inhibition([down, page], [another]),
+        _inhibition([down, ticket], [another, ticket]),
+        # Nothing counts its requests: what its quality is judged by has gone with them.
+        _inhibition([absent], [equals("plane", "quality"), ticket]),
+        # One cause behind several features: each by itself tells nothing new.
+        _inhibition([many], [equals("alertname", "MLDriftCriticalFeatureDetected"), ticket], VERSION),
+        _page_tier_silences_ticket_tiers(),
+    ]
+
+
+def _inhibition(source: list[str], target: list[str], *equal: str) -> dict[str, Any]:
     return {
-        "source_matchers": [equals("alertname", "MLServingDown"), _ABOUT_A_MODEL],
-        "target_matchers": ['alertname!="MLServingDown"', _ABOUT_A_MODEL],
-        "equal": [MODEL],
+        "source_matchers": [*source, _ABOUT_A_MODEL],
+        "target_matchers": [*target, _ABOUT_A_MODEL],
+        "equal": [MODEL, *equal],
     }
 
 
 def _page_tier_silences_ticket_tiers() -> dict[str, Any]:
     """A budget that burns fast enough to wake somebody: its tickets tell nothing new."""
     burn = equals("alertname", "MLErrorBudgetBurn")
-    return {
-        "source_matchers": [burn, f'{TIER}=~"page-.+"', _ABOUT_A_MODEL],
-        "target_matchers": [burn, f'{TIER}=~"ticket-.+"', _ABOUT_A_MODEL],
-        "equal": [MODEL, OBJECTIVE],
-    }
+    return _inhibition([burn, f'{TIER}=~"page-.+"'], [burn, f'{TIER}=~"ticket-.+"'], OBJECTIVE)
