@@ -14,6 +14,7 @@ from alerts.http import Refused, Unreachable
 from controlplane import checks
 from controlplane.bundle import ALERTMANAGER_CONFIG, Bundle
 from controlplane.probation import MARGIN_SECONDS, EvaluationFailed, Fault, faults, wait_until_evaluated
+from controlplane.receiver_check import check_receivers
 from controlplane.release_files import ReleaseFiles
 from controlplane.rendered_rules import (
     BadRules,
@@ -99,6 +100,7 @@ class Rollout:
 
     def prove(self, journal: Journal, bundle: Bundle, base: Bundle | None) -> Watch:
         """All checks. CheckRefused and CheckImpossible; nothing that a server reads is touched."""
+        check_receivers(self.servers.alertmanagers, bundle)
         groups = prove_offline(journal, self.files, bundle, base, routes=bool(self.servers.alertmanagers))
         # Where the servers don't run it although it is current, nothing of it counts as known.
         before = readable_groups(None if base == bundle else base)

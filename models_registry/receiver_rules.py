@@ -7,12 +7,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from models_registry.validators import validate_http_url
+from telemetry.receiver_versions import TEAMS_FILE_SINCE, WEBHOOK_FILE_SINCE, Version, written
 
 Errors = dict[str, str]
-# The first Alertmanager that reads the kind's address from a file. Until then it would be in the bundle, which holds no
-# secret: 0.26 takes msteams_configs, but with the address itself.
-WEBHOOK_FILE_SINCE = (0, 26)
-TEAMS_FILE_SINCE = (0, 27)
 # Alertmanager sends the content of the secret file there: to nobody else.
 OPSGENIE = ("https://api.opsgenie.com/", "https://api.eu.opsgenie.com/")
 
@@ -76,15 +73,14 @@ def _teams(address: str, secret_file: str) -> Errors:
     return errors
 
 
-def _needs(since: tuple[int, int], what: str) -> str:
+def _needs(since: Version, what: str) -> str:
     """Empty where the servers know `what`; else why it is refused, and what to do."""
     if since <= settings.ALERTMANAGER_VERSION:
         return ""
-    present = ".".join(map(str, settings.ALERTMANAGER_VERSION))
-    needed = ".".join(map(str, since))
     return (
-        f"Alertmanager reads {what} from {needed} on, and ALERTMANAGER_VERSION says {present}: raise it once every "
-        "Alertmanager, and Plumbline's own amtool, is as new."
+        f"Alertmanager reads {what} from {written(since)} on, and ALERTMANAGER_VERSION says "
+        f"{written(settings.ALERTMANAGER_VERSION)}: raise it once every Alertmanager, and Plumbline's own "
+        "amtool, is as new."
     )
 
 
