@@ -50,7 +50,8 @@ class Counting:
 
     def __str__(self) -> str:
         behind = f", {self.behind} still behind" if self.behind else ""
-        return f"{self.hours} hours counted for {self.objectives} objectives{behind}"
+        objectives = "1 objective" if self.objectives == 1 else f"{self.objectives} objectives"
+        return f"{self.hours} h counted for {objectives}{behind}"
 
 
 def collect_error_budgets(prometheus: Prometheus, now: datetime) -> Counting:

@@ -19,7 +19,6 @@ from alerts.digests import send_digests
 from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
-from alerts.prometheus import Prometheus
 from alerts.routing import alertmanager_document
 from alerts.silence_reminders import remind
 from controlplane.models import LoopState, Release
@@ -141,8 +140,10 @@ def _incidents(now: datetime) -> str:
 def _error_budgets(now: datetime) -> str:
     if not is_due(now):
         return "every full hour is counted"
-    servers, _ = Servers.from_settings(settings).who_answer()
-    return str(collect_error_budgets(Prometheus(servers.prometheus.url, timeout=QUERY_SECONDS), now))
+    servers = Servers.from_settings(settings, timeout=QUERY_SECONDS)
+    # Who else is away doesn't matter here; where no Prometheus is ready, the first one says why.
+    prometheus = next((each for each in servers.prometheuses if each.ready()), servers.prometheus)
+    return str(collect_error_budgets(prometheus, now))
 
 
 def _drift(now: datetime) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 
 from alerts import hourly_counts
 from alerts.error_budget import HOUR
@@ -15,6 +16,7 @@ from alerts.http import Unreachable
 from alerts.models import ErrorBudget, HourlyCount, Objective
 from alerts.policy_edits import delete_objective, save_objective
 from alerts.prometheus import Prometheus
+from controlplane.reconcile import STEPS
 from controlplane.stack.prometheus import Prometheus as Server
 from models_registry.actor import SYSTEM
 from tests.alerts.tools import PROMTOOL
@@ -172,6 +174,17 @@ def test_while_prometheus_is_away_nothing_is_written_and_later_nothing_lacks(
     assert not HourlyCount.objects.exists()
     count_all(prometheus)
     assert len(counted(objective)) == 7 * 24
+
+
+def test_the_loop_counts_with_the_prometheus_that_answers_whoever_else_is_away(
+    prometheus: Prometheus, make: Callable[..., Objective], settings: Settings
+) -> None:
+    make()
+    settings.PROMETHEUS_URL, settings.FURTHER_PROMETHEUS_URLS = f"http://{free_address()}", [prometheus.url]
+    settings.ALERTMANAGER_URL = f"http://{free_address()}"
+    assert STEPS["error_budgets"](NOW) == "12 h counted for 1 objective, 1 still behind"
+    count_all(prometheus)
+    assert STEPS["error_budgets"](NOW) == "every full hour is counted"
 
 
 def test_an_objective_that_counts_something_else_is_counted_anew(
