@@ -86,10 +86,11 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         .exclude(pk=incident.pk)
         .order_by("starts_at")[:20]
     )
+    registered = MLModel.objects.filter(name=incident.model_name).exists()
     context = {
         "incident": incident,
-        "registered": MLModel.objects.filter(name=incident.model_name).exists(),
-        "runbook": runbook_address(incident) if is_known(incident.alert) else "",
+        "registered": registered,
+        "runbook": runbook_address(incident, registered) if is_known(incident.alert) else "",
         "labels": sorted(incident.labels.items()),
         "annotations": sorted((n, v) for n, v in incident.annotations.items() if n not in LINKS),
         "links": [(n, incident.annotations[n]) for n in LINKS if _is_web(incident.annotations.get(n, ""))],
@@ -100,9 +101,10 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return page(request, "alerts/incident.html", context, title="Incident", about=str(incident))
 
 
-def runbook_address(incident: Incident) -> str:
-    """The runbook page of the incident's alert, model, version and feature."""
+def runbook_address(incident: Incident, registered: bool) -> str:
+    """The runbook page of the incident's alert, and of its model, version and feature as long as there is the model."""
     named = {MODEL: incident.model_name, VERSION: incident.model_version, FEATURE: incident.feature_name}
+    named = named if registered else {}
     query = urlencode({name: value for name, value in named.items() if value})
     return reverse("runbook", args=[incident.alert]) + (f"?{query}" if query else "")
 

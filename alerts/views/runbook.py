@@ -211,10 +211,17 @@ def _rights(request: HttpRequest, model: FleetModel | None) -> dict[str, bool]:
     }
 
 
+def _changes_of(name: str) -> str:
+    """Where the changes of a model that is there no more are listed; empty where there never was one."""
+    there_was = Change.objects.filter(model_name=name).exists()
+    return f"{reverse('changes')}?{urlencode({'model': name})}" if there_was else ""
+
+
 def _not_found(request: HttpRequest, alert: str, model: str) -> HttpResponse:
     context = {
         "alert": alert,
         "model_name": model,
+        "removed": _changes_of(model) if model else "",
         "kinds": sorted(KINDS),
         "custom": CustomAlert.objects.order_by("name").values_list("name", flat=True)[:100],
         "models": MLModel.objects.order_by("name").values_list("name", flat=True)[:100],
