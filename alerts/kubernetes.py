@@ -20,6 +20,9 @@ from telemetry.promql import duration
 
 FOLDER = "kubernetes/"
 _RULES = "prometheus/rules/"
+# Bytes of a rule file. Over 512 KiB the operator, which writes it anew, takes no rule at all; half of that is safe.
+LARGEST = 256 * 1024
+_GROUP = re.compile("^(?=- )", re.MULTILINE)
 # What YAML takes for the end of a line; every line after one is indented, even inside a text.
 _NEXT_LINE = re.compile("([\n\x85\u2028\u2029])(?=[^\n\x85\u2028\u2029])")
 
@@ -29,9 +32,10 @@ def render_kubernetes(
 ) -> dict[str, str]:
     """Path in the bundle -> text. `rendered` holds the rule files by their paths, `prometheus` is prometheus.yml."""
     files = {
-        f"{FOLDER}rules/{path.removeprefix(_RULES)}": _prometheus_rule(namespace, path.removeprefix(_RULES), text)
+        f"{FOLDER}rules/{name}.yml": _prometheus_rule(namespace, name, groups)
         for path, text in rendered.items()
         if path.startswith(_RULES)
+        for name, groups in _parts(path.removeprefix(_RULES).removesuffix(".yml"), text.removeprefix(HEADER))
     }
     for job in load(prometheus)["scrape_configs"]:
         spec = _scrape_spec(job, options)
@@ -52,10 +56,21 @@ def _object(version: str, kind: str, namespace: str, name: str) -> dict[str, Any
     }
 
 
-def _prometheus_rule(namespace: str, path: str, text: str) -> str:
-    """The rule file inside a PrometheusRule, its lines as they are: reading and writing them again costs seconds."""
-    head = dump(_object("v1", "PrometheusRule", namespace, object_name(path.removesuffix(".yml"))))
-    return f"{head}spec:\n  " + _NEXT_LINE.sub(r"\1  ", text.removeprefix(HEADER))
+def _parts(name: str, text: str) -> list[tuple[str, str]]:
+    """Name and text of each object that a rule file becomes: one, or one for each group where it is too large.
+
+    Not as many groups as fit: then an edit would move groups from one object to another, and reset their alerts.
+    """
+    if len(text.encode()) <= LARGEST:
+        return [(name, text)]
+    head, *groups = _GROUP.split(text)
+    return [(f"{name}/{object_name(load(group)[0]['name'])}", head + group) for group in groups]
+
+
+def _prometheus_rule(namespace: str, name: str, text: str) -> str:
+    """Rule groups inside a PrometheusRule, their lines as they are: reading and writing them again costs seconds."""
+    head = dump(_object("v1", "PrometheusRule", namespace, object_name(name)))
+    return f"{head}spec:\n  " + _NEXT_LINE.sub(r"\1  ", text)
 
 
 def _scrape_spec(job: Mapping[str, Any], options: RenderOptions) -> dict[str, Any]:

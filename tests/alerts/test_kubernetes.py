@@ -10,7 +10,7 @@ from cloudcoil.models.prometheus_operator import v1, v1alpha1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.kubernetes import render_kubernetes
+from alerts.kubernetes import LARGEST, render_kubernetes
 from alerts.kubernetes_names import object_name, receiver_key
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.routing import alertmanager_document
@@ -101,9 +101,23 @@ def test_any_text_in_a_rule_file_arrives_unchanged(texts: list[str]) -> None:
     groups = [
         {"name": text, "rules": [{"alert": "A", "expr": text, "annotations": {"summary": text}}]} for text in texts
     ]
-    text = dump({"groups": groups})
-    objects = render_kubernetes("a", {f"{RULES}x.yml": text}, dump({"scrape_configs": []}), NOBODY, OPTIONS)
-    assert yaml.safe_load(objects["kubernetes/rules/x.yml"])["spec"] == yaml.safe_load(text)
+    assert rules_objects({"groups": groups}) == {"kubernetes/rules/x.yml": {"groups": groups}}
+
+
+def test_a_file_too_large_for_the_operator_becomes_an_object_for_each_group_and_each_stays_when_others_change() -> None:
+    groups = [{"name": f"A:{name}", "rules": [{"alert": "A", "expr": "1 # " + "x" * 9000}]} for name in range(60)]
+    every = rules_objects({"groups": groups})
+    assert [g for spec in every.values() for g in spec["groups"]] == groups and len(every) == len(groups)
+    assert all(len(dump(spec)) < LARGEST for spec in every.values())
+    fewer = rules_objects({"groups": groups[3:]})
+    assert fewer.items() <= every.items() and len(fewer) == len(groups) - 3
+    assert list(rules_objects({"groups": groups[:3]})) == ["kubernetes/rules/x.yml"]
+
+
+def rules_objects(document: dict[str, Any]) -> dict[str, Any]:
+    """Path -> spec, of the objects that a rule file with `document` becomes."""
+    texts = render_kubernetes("a", {f"{RULES}x.yml": dump(document)}, dump({"scrape_configs": []}), NOBODY, OPTIONS)
+    return {path: yaml.safe_load(text)["spec"] for path, text in texts.items() if path.startswith("kubernetes/rules/")}
 
 
 def test_no_two_objects_of_a_kind_share_a_name() -> None:
@@ -162,7 +176,7 @@ def test_the_tree_has_the_routes_receivers_and_inhibitions_of_alertmanager_yml()
     assert {r["groupWait"] for r in told if "groupWait" in r} == {r["group_wait"] for r in meant if "group_wait" in r}
     assert [len(r.get("matchers", ())) for r in told] == [len(r.get("matchers", ())) for r in meant]
     assert {"name": "team", "matchType": "=", "value": "geo"} in [m for r in told for m in r.get("matchers", ())]
-    assert [rule["equal"] for rule in ROUTES["inhibitRules"]] == [["model_name"], ["model_name", "objective"]]
+    assert [rule["equal"] for rule in ROUTES["inhibitRules"]] == [rule["equal"] for rule in document["inhibit_rules"]]
     assert {"name": "model_name", "matchType": "!=", "value": ""} in ROUTES["inhibitRules"][0]["sourceMatch"]
 
 
