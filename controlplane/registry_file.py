@@ -38,6 +38,7 @@ def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, p
     if problems:
         return Outcome(problems=problems)
     changes: list[Change] = []
+    left: dict[str, int] = {}
     with transaction.atomic():
         for section in SECTIONS:
             for one in checked:
@@ -49,11 +50,12 @@ def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, p
         if prune and not problems:
             changes += prune_unstated(checked, actor)
             problems = _problems(checked)
+            left = unstated_sections(checked)
         if problems or dry_run:
             transaction.set_rollback(True)
     if problems:
         return Outcome(problems=problems)
-    return Outcome(tuple(changes), left=unstated_sections(checked) if prune else {})
+    return Outcome(tuple(changes), left)
 
 
 def export(model: str | None = None) -> str:

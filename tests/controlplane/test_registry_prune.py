@@ -103,7 +103,10 @@ def test_a_model_goes_with_all_that_belongs_to_it(tmp_path: Path, registry: Regi
     everything = yaml.safe_load(export())
     kept = {name: [d for d in everything[name] if d["name"] not in ("old", "search")] for name in ("teams", "models")}
     traffic.withdraw(old, actor=SYSTEM)
+    preview = prune(tmp_path, kept, dry_run=True)
+    assert preview.left == {}
     told = summaries(prune(tmp_path, kept))
+    assert told == summaries(preview)
     assert told[-2:] == ["model old deleted", "team search deleted"]
     assert len(told) == 8  # and a runbook, a drift check, an objective, a custom alert, two policies
     assert Change.objects.filter(model_name="old", summary="old: drift check deleted").exists()
