@@ -146,6 +146,7 @@ class AlertKind:
     labels: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     window: int = 0  # seconds; 0: it looks at the present, or over a window that is no policy's
+    counts: bool = True  # over the window it looks at counters, so that has to hold a few scrapes
     fixed_window: int = 0  # seconds of that one, for its proof
     high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about

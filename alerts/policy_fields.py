@@ -9,7 +9,9 @@ from alerts.catalogue import KINDS
 from alerts.kind import AlertKind, Parameter
 from telemetry.promql import duration
 
-WINDOW = (10, 7 * 86400)  # seconds; a rate needs a few scrapes
+WINDOW = (10, 7 * 86400)  # seconds
+# A rate needs two scrapes in its window; four survive one that fails.
+SCRAPES_IN_A_WINDOW = 4
 LONGEST_FOR = 7 * 86400  # seconds
 
 
@@ -20,10 +22,11 @@ def check_policy(
     thresholds: Any,
     window_seconds: int | None,
     for_seconds: int | None,
+    scrape_interval: int = 0,
 ) -> dict[str, str]:
     """Field -> what is wrong with it and the remedy; empty where all is well.
 
-    `scoped` says whether the policy is for a team or a model rather than for everybody.
+    `scoped` says whether the policy is for a team or a model rather than for everybody; `scrape_interval` is seconds.
     """
     kind = KINDS.get(alert)
     if kind is None:
@@ -31,7 +34,7 @@ def check_policy(
     found = {
         "alert": _scope_error(kind) if scoped else "",
         "thresholds": _thresholds_error(kind, thresholds),
-        "window_seconds": _window_error(kind, window_seconds),
+        "window_seconds": _window_error(kind, window_seconds, scrape_interval),
         "for_seconds": _waiting_error(kind, for_seconds),
     }
     return {field: error for field, error in found.items() if error}
@@ -73,13 +76,15 @@ def _limit_error(parameter: Parameter, value: Any) -> str:
     return ""
 
 
-def _window_error(kind: AlertKind, seconds: int | None) -> str:
+def _window_error(kind: AlertKind, seconds: int | None, scrape_interval: int) -> str:
     if seconds is None:
         return ""
     if not kind.window:
         return f"{kind.name} looks at the present, or over a window of its own: leave this empty."
-    if not WINDOW[0] <= seconds <= WINDOW[1]:
-        return f"A window is {duration(WINDOW[0])} to {duration(WINDOW[1])}, not {seconds} seconds."
+    shortest = max(WINDOW[0], SCRAPES_IN_A_WINDOW * scrape_interval if kind.counts else 0)
+    if not shortest <= seconds <= WINDOW[1]:
+        why = f", {SCRAPES_IN_A_WINDOW} scrapes at least" if shortest > WINDOW[0] else ""
+        return f"A window is {duration(shortest)} to {duration(WINDOW[1])}{why}, not {seconds} seconds."
     return ""
 
 

@@ -65,6 +65,7 @@ KIND = AlertKind(
     owner=Owner.ON_CALL,
     severity=PAGE,
     window=86400,
+    counts=False,
     for_=120,
     labels=_MODEL,
     summary="{model_name} is not served by any replica",

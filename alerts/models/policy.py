@@ -1,5 +1,6 @@
 """Alert policies: where a team or a model differs from the catalogue."""
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -91,6 +92,7 @@ class AlertPolicy(models.Model):
             thresholds=self.thresholds,
             window_seconds=self.window_seconds,
             for_seconds=self.for_seconds,
+            scrape_interval=settings.SCRAPE_INTERVAL_SECONDS,
         )
         if self.team_id is not None and self.model_id is not None:
             errors["model"] = "A policy is for a team or for a model, not for both: empty one of the two."

@@ -119,7 +119,7 @@ POLICIES = Policies(
         PolicyRow("MLInferenceSaturated", team="flights", thresholds={"in_flight": 1, "refused": 0.99}, window=60),
         PolicyRow("MLInvalidInputHigh", model="fraud", thresholds={"ratio": 0.99}, window=60, for_=60),
         PolicyRow("MLPredictionClassShift", model="flight-delay", thresholds={"shift": 0.95}),
-        PolicyRow("MLReplicaRestarting", model="price", thresholds={"starts": 0}, window=10),
+        PolicyRow("MLReplicaRestarting", model="price", thresholds={"starts": 0}, window=60),
         PolicyRow("MLTrafficShareMismatch", model="fraud", thresholds={"share": 0.5, "requests": 1}, for_=30),
         PolicyRow("MLDriftCriticalFeatureDetected", model="churn", severity="ticket", for_=30),
         PolicyRow("MLFeatureMissingRatioHigh", team="applied-ml", thresholds={"ratio": 0.2}),

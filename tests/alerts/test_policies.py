@@ -90,7 +90,7 @@ def test_every_model_is_under_exactly_one_policy() -> None:
         # Over the histogram's last bucket, or under its first, p95 says nothing: it would never, or always, fire.
         ({"thresholds": {"seconds": 5}}, "thresholds", "at most 4.95 s"),
         ({"thresholds": {"seconds": 0.005}}, "thresholds", "at least 0.01 s"),
-        ({"window_seconds": 5}, "window_seconds", "10s to 1w"),
+        ({"window_seconds": 59}, "window_seconds", "1m to 1w, 4 scrapes at least, not 59"),
         ({"for_seconds": 10**7}, "for_seconds", "up to 1w"),
         ({"severity": "panic"}, "severity", "not a valid choice"),
         ({"alert": DRIFT.name, "window_seconds": 60}, "window_seconds", "leave this empty"),

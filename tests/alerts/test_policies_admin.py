@@ -95,7 +95,7 @@ def test_a_changed_policy_keeps_its_scope(registry: Registry, owner: User) -> No
         ({"limit_seconds": "9"}, "limit_seconds", "less than or equal to 4.95"),
         ({"limit_seconds": "fast"}, "limit_seconds", "Enter a number"),
         ({"for_seconds": "ten"}, "for_seconds", "write it like 30s"),
-        ({"window_seconds": "1s"}, "window_seconds", "A window is 10s to 1w"),
+        ({"window_seconds": "1s"}, "window_seconds", "A window is 1m to 1w"),
         ({"model": ""}, "__all__", "Choose a team or a model"),
     ],
 )
