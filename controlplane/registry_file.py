@@ -55,7 +55,7 @@ def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, p
             transaction.set_rollback(True)
     if problems:
         return Outcome(problems=problems)
-    return Outcome(tuple(changes), left)
+    return Outcome(tuple(changes), left=left)
 
 
 def export(model: str | None = None) -> str:
