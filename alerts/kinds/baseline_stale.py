@@ -9,19 +9,19 @@ from telemetry import names
 _DAY = 86400
 
 
-def age(scope: Scope) -> Expr:
+def _age(scope: Scope) -> Expr:
     return max_by(VERSION_LABELS, series(names.BASELINE_AGE, scope.matcher))
 
 
 def days(scope: Scope) -> Expr:
-    return age(scope).over(_DAY)
+    return _age(scope).over(_DAY)
 
 
 def expression(scope: Scope) -> Expr:
-    limit = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.matcher))
+    limit = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.matcher)).over(_DAY)
     # An age whose limit is not exported is held against the policy's.
-    limit = limit.otherwise(age(scope).times(0).plus(scope.limit("days") * _DAY))
-    return carrying_traffic(age(scope).above(limit), scope)
+    limit = limit.otherwise(_age(scope).times(0).plus(scope.limit("days")))
+    return carrying_traffic(days(scope).above(limit), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
