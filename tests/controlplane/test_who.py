@@ -39,7 +39,7 @@ class TestThePage:
 
     def test_says_what_could_silence_it(self, asking: Client) -> None:
         html = page(asking, model="fraud", alert="MLInferenceHighErrorRate")
-        assert "An alert whose alertname is MLServingDown, of the same model_name fraud." in html
+        assert "An alert whose alertname is MLServingDown and severity is page, of the same model_name fraud." in html
 
     def test_a_ticket_waits_on_a_saturday(self, asking: Client) -> None:
         asked = {"model": "fraud", "alert": "MLDriftCheckStale"}
