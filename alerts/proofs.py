@@ -65,7 +65,9 @@ def _pace(rule: AlertRule) -> int:
 
 
 def _timing(rule: AlertRule) -> Timing:
-    return timing_of(rule.for_, _scope(rule).window or _kind(rule).fixed_window)
+    # What looks at no counters needs no full window to hold.
+    kind = _kind(rule)
+    return timing_of(rule.for_, (_scope(rule).window or kind.fixed_window) if kind.counts else 0)
 
 
 def _scope(rule: AlertRule) -> Scope:
