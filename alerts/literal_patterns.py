@@ -5,8 +5,9 @@ nothing but literal alternatives (`a|b`, as telemetry.promql writes them) count;
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from telemetry import names, promql
@@ -98,12 +99,12 @@ class _Reader:
             self.ends[call.start] = len(self.out)
 
     def _matcher(self, quoted: str) -> str:
-        values = alternatives(unquoted(quoted))
+        values = _values(quoted)
         if values is None:
             return quoted
         self.patterns.append(Pattern(names.MODEL, values))
         kept = [value for value in values if self.keeps(names.MODEL, value)]
-        return promql.quote("|".join(map(promql.regex_literal, kept or values[:1])))
+        return _pattern(kept or values[:1]) if len(kept) < len(values) else quoted
 
     def _close(self, call: _Call) -> None:
         """Cut a link that has just ended: the last four arguments of label_replace are strings, without commas."""
@@ -113,8 +114,8 @@ class _Reader:
         texts = ["".join(self.out[i + 1 : j]).strip() for i, j in pairwise(ends)]
         if not all(re.fullmatch(_STRING, text, re.DOTALL) for text in texts):
             return
-        label, value, source, pattern = map(unquoted, texts)
-        values = alternatives(pattern)
+        label, value, source = map(unquoted, texts[:3])
+        values = _values(texts[3])
         if source not in (names.MODEL, MODEL_INPUT) or values is None:
             return
         self.patterns.append(Pattern(source, values, (label, value)))
@@ -123,13 +124,23 @@ class _Reader:
         whole = self.ends.get(call.start + 1) == ends[0]
         ours = whole and call.start + 1 in self.added
         if kept:
-            shorter = promql.quote("|".join(map(promql.regex_literal, kept)))
-            self.out[ends[3] + 1 : ends[4]] = [f" {shorter}"]
+            if len(kept) < len(values):
+                self.out[ends[3] + 1 : ends[4]] = [f" {_pattern(kept)}"]
             self.out[call.start + 1 : ends[0]] = inner[1:-1] if ours else inner
             return
         self.out[call.start :] = inner if whole else ["(", *inner, ")"]
         if ours or not whole:
             self.added.add(call.start)
+
+
+# A rule names the same models in each of its selectors, and so do the default rules of all alerts.
+@lru_cache(maxsize=256)
+def _values(quoted: str) -> tuple[str, ...] | None:
+    return alternatives(unquoted(quoted))
+
+
+def _pattern(values: Sequence[str]) -> str:
+    return promql.quote("|".join(map(promql.regex_literal, values)))
 
 
 def alternatives(pattern: str) -> tuple[str, ...] | None:
