@@ -1,0 +1,81 @@
+"""`python -m bench.alerting`: a thousand models, ours beside the naive rendering. See README.md."""
+
+import argparse
+import os
+import platform
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.alerting import publishing, rendering
+from bench.alerting.home import set_up
+
+PARTS = ("render", "publish", "evaluate")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument("--teams", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=2, help="of watching each Prometheus")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this (may be repeated)")
+    asked = parser.parse_args()
+    parts = asked.part or PARTS
+    load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load}\n")
+    if "render" in parts:
+        _render(asked.teams, sorted({100, asked.models, 5000}))
+    if "publish" in parts:
+        _publish(asked.models, asked.teams)
+    if "evaluate" in parts:
+        _evaluate(asked.models, asked.teams, asked.minutes)
+
+
+def _render(teams: int, sizes: list[int]) -> None:
+    print("| models | render, s | CPU, s | queries | peak memory, MB | bundle, KB |\n|---|---|---|---|---|---|")
+    for models in sizes:
+        r = rendering.measured(models, teams)
+        print(
+            f"| {models} | {r['seconds']:.2f} | {r['cpu_seconds']:.2f} | {r['queries']} | {r['megabytes']:.0f} |"
+            f" {r['bundle_kilobytes']:.0f} |"
+        )
+    print()
+
+
+def _publish(models: int, teams: int) -> None:
+    found = publishing.measured(models, teams)
+    steps = [step for step in publishing.STEPS if any(step in held for held in found.values())]
+    print(f"| publish of {models} models, s | {' | '.join(found)} |\n|---|{'---|' * len(found)}")
+    for step in [*steps, "verified"]:
+        told = " | ".join(f"{held[step]:.2f}" if step in held else "" for held in found.values())
+        print(f"| {step} | {told} |")
+    print()
+
+
+def _evaluate(models: int, teams: int, minutes: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="plumbline-bench-") as home:
+        set_up(Path(home))
+        from django.core.management import call_command  # noqa: PLC0415  Django is set up by now
+
+        from alerts.rules import render_rules  # noqa: PLC0415
+        from bench.alerting import exposition, fleet, naive  # noqa: PLC0415
+        from bench.alerting.evaluating import cost  # noqa: PLC0415
+        from controlplane.rendering import render_options  # noqa: PLC0415
+
+        held, policies = fleet.in_memory(models, teams)
+        call_command("migrate", verbosity=0)
+        options = render_options()
+        ours = {p: text for p, text in render_rules(held, policies, options).items() if "/rules/" in p}
+        recording = {p: text for p, text in ours.items() if p.endswith("recording.yml")}
+        theirs = recording | naive.naive_rules(held, policies, options)
+        print("| | rules | promtool, CPU s | reload, s | CPU s a minute | rule groups, s a minute |")
+        print("|---|---|---|---|---|---|")
+        with exposition.served(exposition.text(models)) as target:
+            for name, files in (("recorded series alone", recording), ("naive", theirs), ("ours", ours)):
+                c = asdict(cost(files, target, options.evaluation_interval, minutes))
+                told = " | ".join(f"{value:.2f}" if isinstance(value, float) else str(value) for value in c.values())
+                print(f"| {name} | {told} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
