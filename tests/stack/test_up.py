@@ -73,7 +73,7 @@ def test_however_it_is_ended_while_it_starts_nothing_is_left(up: Up, number: sig
     up.wait_for_line("Redis")
     assert any("redis-server" in command for command in up.survivors().values())
     up.process.send_signal(number)
-    assert up.process.wait(30) == code
+    assert up.process.wait(120) == code
     up.assert_all_gone()
 
 
@@ -88,7 +88,7 @@ def test_it_comes_up_whole_and_ends_with_a_reason_when_a_part_of_it_dies(up: Up)
     assert f"demo, password {password}" in said
 
     second = Up(up.home, "second output")
-    assert second.process.wait(30) == 1
+    assert second.process.wait(120) == 1
     assert "Another script/up runs with PLUMBLINE_HOME" in second.output.read_text()
 
     guards = {pid: command for pid, command in up.survivors().items() if "guard.py" in command}
