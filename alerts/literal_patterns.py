@@ -43,7 +43,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an expression says: its text, with the patterns that were cut down; those it had; names that it uses."""
+    """An expression: its text with the patterns cut down, those that it had, and names that it uses, functions too."""
 
     text: str
     patterns: tuple[Pattern, ...]
@@ -88,6 +88,7 @@ class _Reader:
             return
         if token["opened"]:
             self.open.append(_Call(token["function"], len(self.out)))
+            self.names.update(filter(None, [token["function"]]))
         elif token["comma"] and self.open:
             self.open[-1].commas.append(len(self.out))
         elif token["name"]:

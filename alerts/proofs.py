@@ -24,6 +24,8 @@ _RECORDING = f"../rules/{recording.FILE.removeprefix(_RULES)}"
 _LONGEST_STEP = 120
 # Of cases that look far back: promtool takes a millisecond or two for each evaluation.
 _LONG_STEP = 240
+# Policies in one file: an edit of one has the others in its file proven again.
+_TOGETHER = 10
 DEFAULT_CASE_INTERVAL = "1m"
 # A model that no policy holds for: no name of a model begins like this.
 _STRANGER = "_stranger"
@@ -35,18 +37,19 @@ def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
     Cases that look far back have a file of their own, of a slow pace and without the recording rules.
     """
     by_pace: dict[str, dict[int, list[AlertRule]]] = defaultdict(lambda: defaultdict(list))
-    groups: dict[str, list[str]] = defaultdict(list)
     for rule in rules:
-        groups[rule.alert].append(rule.group)
         by_pace[rule.alert][_pace(rule)].append(rule)
     files = {}
     for alert, paces in by_pace.items():
         for position, (step, held) in enumerate(paces.items()):
             suffix = f"-{duration(step)}" if position else ""
-            files[f"prometheus/tests/{alert}{suffix}.yml"] = _file(held, step, groups[alert])
+            for start in range(0, len(held), _TOGETHER):
+                part = f"-{start // _TOGETHER + 1}" if start else ""
+                some = held[start : start + _TOGETHER]
+                files[f"prometheus/tests/{alert}{suffix}{part}.yml"] = _file(some, step)
         held = [rule for each in paces.values() for rule in each if rule.kind is not None]
         if looking_back := _kind_tests(held, looking_back=True):
-            files[f"prometheus/tests/{alert}-long.yml"] = _document(held, _LONG_STEP, groups[alert], looking_back)
+            files[f"prometheus/tests/{alert}-long.yml"] = _document(held, _LONG_STEP, looking_back)
     return files
 
 
@@ -82,22 +85,20 @@ def _kind(rule: AlertRule) -> AlertKind:
     return rule.kind
 
 
-def _file(rules: list[AlertRule], step: int, groups: list[str]) -> str:
-    """The tests of an alert's rules that share a pace. promtool loads all of the alert's groups."""
+def _file(rules: list[AlertRule], step: int) -> str:
+    """The tests of some of an alert's rules that share a pace. The others, in the same rule file, see none of this."""
     tests = _custom_tests(rules[0].custom) if rules[0].custom is not None else _kind_tests(rules)
     # Only where they are read: promtool evaluates all of them at every step.
     recorded = any("job:" in rule.expression for rule in rules)
-    return _document(rules, step, groups, tests, recorded=recorded)
+    return _document(rules, step, tests, recorded=recorded)
 
 
-def _document(
-    rules: list[AlertRule], step: int, groups: list[str], tests: list[dict[str, Any]], *, recorded: bool = False
-) -> str:
+def _document(rules: list[AlertRule], step: int, tests: list[dict[str, Any]], *, recorded: bool = False) -> str:
     return dump(
         {
             "rule_files": [*([_RECORDING] if recorded else []), f"../rules/{rules[0].file.removeprefix(_RULES)}"],
             "evaluation_interval": duration(step),
-            "group_eval_order": [*([recording.GROUP] if recorded else []), *groups],
+            "group_eval_order": [*([recording.GROUP] if recorded else []), *(rule.group for rule in rules)],
             "tests": tests,
         }
     )

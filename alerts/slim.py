@@ -2,25 +2,29 @@
 
 A rule's patterns name each model under its policy, and Prometheus compiles them anew at each evaluation; a proof's
 series are of a few models. So a proof is run on copies of the rendered rule files, in which patterns keep the values
-that the proof's series have, and the recorded series that nothing here reads are left out. All else is copied as it
-stands, a mistake in it included. What the copies no longer show, that the whole patterns name the right models, needs
-no evaluation: `pattern_faults` reads it.
+that the proof's series have; left out are recorded series that nothing here reads, and rules all of whose selectors
+are of other models, since those see nothing. All else is copied as it stands, a mistake in it included. What the
+copies no longer show, that the whole patterns name the right models, needs no evaluation: `pattern_faults` reads it.
 """
 
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from alerts.literal_patterns import MODEL_INPUT, Keeps, read
+import promql_parser
+
+from alerts.literal_patterns import MODEL_INPUT, Keeps, alternatives, read
 from alerts.yaml_text import load
 from telemetry import names
 
 _MODEL_OF_SERIES = re.compile(rf'\b{names.MODEL}="([^"\\]*)"')
 _TEAM = "team"  # as alerts.owners sets it
+# What has a result although it is given none.
+_FROM_NOTHING = {"vector", "absent", "absent_over_time", "scalar"}
 # Without a name of its own, a selector may read any recorded series.
 _ANY_NAME = "__name__"
 
@@ -99,10 +103,37 @@ def _model_of(label: str, value: str) -> str:
 
 
 def _slim_groups(document: Any, keeps: Keeps) -> list[dict[str, Any]]:
-    return [
-        group | {"rules": [rule | {"expr": read(rule["expr"], keeps).text} for rule in group["rules"]]}
-        for group in document.get("groups") or []
-    ]
+    groups = []
+    for group in document.get("groups") or []:
+        seeing = [rule for rule in group["rules"] if not _blind(rule["expr"], keeps)]
+        if seeing or not group["rules"]:
+            groups.append(group | {"rules": [rule | {"expr": read(rule["expr"], keeps).text} for rule in seeing]})
+    return groups
+
+
+def _blind(expression: str, keeps: Keeps) -> bool:
+    """Whether it is sure to be empty: each of its selectors is of other models, and it makes nothing of nothing."""
+    reading = read(expression, keeps)
+    if any(keeps(p.label, value) for p in reading.patterns if p.sets is None for value in p.values):
+        return False
+    if not reading.patterns or reading.names & _FROM_NOTHING:
+        return False
+    return all(_of_models(selector) for selector in _selectors(promql_parser.parse(expression)))
+
+
+def _selectors(node: Any) -> Iterator[Any]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    inside = [getattr(node, name, None) for name in ("lhs", "rhs", "expr", "vector_selector", "param")]
+    for child in (*inside, *getattr(node, "args", ())):
+        if type(child).__module__.startswith("promql_parser"):
+            yield from _selectors(child)
+
+
+def _of_models(selector: Any) -> bool:
+    """Whether it names its models one by one: which, `_blind` has read already."""
+    matchers = [m for m in selector.matchers.matchers if m.name == names.MODEL and m.op == promql_parser.MatchOp.Re]
+    return any(alternatives(matcher.value) is not None for matcher in matchers)
 
 
 def _leave_out_unread(groups: Mapping[str, list[dict[str, Any]]], asked: Iterable[str]) -> None:

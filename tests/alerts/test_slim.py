@@ -107,6 +107,48 @@ def test_slim_proofs_pass_and_grow_with_policies_not_with_models() -> None:
     checks.run_proofs({test: proof for test, proof in large.items() if Path(test).stem.partition("-")[0] in some})
 
 
+OWN = Policies(
+    tuple(PolicyRow("MLInferenceHighErrorRate", model=f"zz{n}", thresholds={"ratio": 0.5}) for n in range(30))
+)
+
+
+def error_rates(policies: Policies) -> dict[str, dict[str, str]]:
+    files = bundle(MANY, policies)
+    return slim_proofs(files, [path for path in paths_of(files) if "MLInferenceHighErrorRate" in path])
+
+
+def test_a_limit_among_many_needs_a_proof_of_a_few(tmp_path: Path) -> None:
+    proofs = error_rates(OWN)
+    assert len(proofs) == 4, "31 policies in tens"
+    checks.run_proofs(proofs)
+    other = PolicyRow("MLInferenceHighErrorRate", model="zz7", thresholds={"ratio": 0.25})
+    changed = error_rates(Policies(tuple(other if row.model == "zz7" else row for row in OWN.rows)))
+    assert sum(digest(proofs[test]) != digest(changed[test]) for test in proofs) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "left_out"),
+    [
+        ('x{model_name=~"b"} > 1', True),
+        ('x{model_name=~"b"} > 1 and on (model_name) y{model_name=~"b|c"}', True),
+        ('x{model_name=~"b"} > 1 and on (model_name) y', False),
+        ('x{model_name=~"b"} or vector(1)', False),
+        ('absent(x{model_name=~"b"})', False),
+        ('x{model_name=~"b.*"} > 1', False),
+        ('x{model_name!~"b"} > 1', False),
+        ('x{model_name=~"a|b"} > 1', False),
+        ("vector(1)", False),
+    ],
+)
+def test_only_what_is_sure_to_be_empty_is_left_out(expression: str, left_out: bool) -> None:
+    group = {"name": "g", "interval": "1m", "rules": [{"alert": "A", "expr": expression}]}
+    series = [{"series": 'x{model_name="a"}', "values": "1"}]
+    test = {"rule_files": ["../rules/r.yml"], "tests": [{"input_series": series}]}
+    files = {"t/tests/t.yml": json.dumps(test), "t/rules/r.yml": json.dumps({"groups": [group]})}
+    proof = slim_proofs(files, ["t/tests/t.yml"])["t/tests/t.yml"]
+    assert (json.loads(proof["t/rules/r.yml"]) == {"groups": []}) is left_out
+
+
 def test_only_recorded_series_that_are_read_are_evaluated() -> None:
     files = bundle()
     proofs = slim_proofs(files, paths_of(files))
