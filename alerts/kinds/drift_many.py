@@ -2,7 +2,7 @@
 
 import math
 
-from alerts.expressions import Expr, count_by, max_by, series, sum_by
+from alerts.expressions import Expr, count_by, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
@@ -14,8 +14,10 @@ _MOST_SHOWN = 300
 
 
 def expression(scope: Scope) -> Expr:
-    judged = max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.matcher))
-    drifting, all_of_them = sum_by(VERSION_LABELS, judged), count_by(VERSION_LABELS, judged)
+    verdict = series(names.DRIFT_DETECTED, scope.matcher)
+    # Those that drift are few, so they are picked before they are aggregated.
+    drifting = count_by(VERSION_LABELS, max_by(_OF_FEATURE, verdict.equal_to(1)))
+    all_of_them = count_by(VERSION_LABELS, max_by(_OF_FEATURE, verdict))
     many = drifting.at_least(scope.limit("features"))
     part = drifting.over(all_of_them).at_least(scope.limit("share"))
     few = drifting.at_least(scope.limit("fewest")).and_on(VERSION_LABELS, part)
@@ -41,7 +43,8 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     large = situation(fewest, max(fewest, min(part, _MOST_SHOWN)))
     found = [Case("fires when a few are a large part of all", large, True, labels)]
     if fewest > 1:
-        found.append(Case("is silent on fewer, whatever part they are", situation(fewest - 1, fewest - 1), False))
+        fewer = situation(fewest - 1, max(fewest - 1, min(math.floor((fewest - 1) / share + 1e-9), _MOST_SHOWN)))
+        found.append(Case("is silent on fewer, though a large part", fewer, False))
     if fewest < many and part < _MOST_SHOWN:
         found.append(Case("is silent on a few that are a small part", situation(fewest, part + 1), False))
     if crowd <= _MOST_SHOWN:

@@ -28,7 +28,7 @@ EQUAL = {
     ],
     "MLDriftCheckFailing": [(r"operator: == -> >= ", FLAG)],
     "MLDriftCriticalFeatureDetected": [(r"operator: == -> >= ", FLAG)],
-    "MLDriftManyFeatures": [(r"threshold: (3 -> 2.25|2 -> 1.5) ", WHOLE)],
+    "MLDriftManyFeatures": [(r"threshold: (3 -> 2.25|2 -> 1.5) ", WHOLE), (r"operator: == -> >= ", FLAG)],
     "MLPredictionDistributionShift": [
         (r"window: offset 1d -> offset 2d", "the proof that looks back a day is apart: see test_promtool.py"),
         (r"threshold: 0 -> \(-1\)", "a live version has a weight; a version of none is silent by the last condition"),
