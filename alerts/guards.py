@@ -19,19 +19,19 @@ REQUESTS_PER_MINUTE = Parameter(
 
 def carrying_traffic(expression: Expr, scope: Scope) -> Expr:
     """Only versions that at least one replica gives traffic: a rolled-back canary goes quiet at once."""
-    applied = max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher)).above(0)
+    applied = max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.beside.matcher)).above(0)
     return expression.and_on(VERSION_LABELS, applied)
 
 
 def busy_route(expression: Expr, scope: Scope) -> Expr:
     """Only routes that answer at least the policy's requests a minute over its window."""
-    rps = series(names.recorded(names.RPS, scope.window_text), scope.matcher)
+    rps = series(names.recorded(names.RPS, scope.window_text), scope.beside.matcher)
     return expression.and_on(ROUTE_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
 
 
 def busy_model(expression: Expr, scope: Scope) -> Expr:
     """Only models whose routes together answer at least the policy's requests a minute over its window."""
-    rps = sum_by(MODEL_LABELS, series(names.recorded(names.RPS, scope.window_text), scope.matcher))
+    rps = sum_by(MODEL_LABELS, series(names.recorded(names.RPS, scope.window_text), scope.beside.matcher))
     return expression.and_on(MODEL_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
 
 

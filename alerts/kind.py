@@ -1,7 +1,7 @@
 """What an alert kind is: a condition with its defaults, its texts and the cases that prove it. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from alerts.expressions import Expr
@@ -33,6 +33,7 @@ class Owner(StrEnum):
 
 
 PAGE, TICKET = "page", "ticket"
+_MANY_MODELS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,22 @@ class Scope:
     window: int
     for_: int
     options: RenderOptions
+    is_beside: bool = False
+
+    @property
+    def beside(self) -> "Scope":
+        """For an operand that is matched by model with one of this scope, which keeps the result to the models.
+
+        Of many models it selects all series there are. A long pattern is read, compiled and looked up at each
+        evaluation, which costs more than the series of the other models.
+        """
+        return replace(self, is_beside=True)
 
     @property
     def matcher(self) -> str:
-        """Matches the models' series; always a pattern, so that one more model changes no form."""
+        """Matches the models' series; always a pattern, so that one more model changes no form. Empty: all series."""
+        if self.is_beside and len(self.models) > _MANY_MODELS:
+            return ""
         return promql.one_of(MODEL, (m.name for m in self.models))
 
     @property

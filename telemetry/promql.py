@@ -38,8 +38,9 @@ def one_of(label: str, values: Iterable[str]) -> str:
 
 
 def selector(metric: str, *matchers: str) -> str:
-    """`metric{matcher,...}`, or `metric` alone where no matcher is given."""
-    return f"{metric}{{{','.join(matchers)}}}" if matchers else metric
+    """`metric{matcher,...}`, or `metric` alone where no matcher is given. An empty one says nothing."""
+    said = ",".join(filter(None, matchers))
+    return f"{metric}{{{said}}}" if said else metric
 
 
 def duration(seconds: int) -> str:

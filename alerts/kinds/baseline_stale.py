@@ -18,9 +18,9 @@ def days(scope: Scope) -> Expr:
 
 
 def expression(scope: Scope) -> Expr:
-    limit = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.matcher)).over(_DAY)
+    limit = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.beside.matcher)).over(_DAY)
     # An age whose limit is not exported is held against the policy's.
-    limit = limit.otherwise(_age(scope).times(0).plus(scope.limit("days")))
+    limit = limit.otherwise(_age(scope.beside).times(0).plus(scope.limit("days")))
     return carrying_traffic(days(scope).above(limit), scope)
 
 

@@ -12,10 +12,10 @@ _OF_PROXY = (*VERSION_LABELS, names.PROXY)
 def expression(scope: Scope) -> Expr:
     # The worse of what several exporters tell; and a band with one side has no other.
     above = max_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher)).above(
-        min_by(_OF_PROXY, series(names.BUSINESS_PROXY_UPPER, scope.matcher))
+        min_by(_OF_PROXY, series(names.BUSINESS_PROXY_UPPER, scope.beside.matcher))
     )
     below = min_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher)).below(
-        max_by(_OF_PROXY, series(names.BUSINESS_PROXY_LOWER, scope.matcher))
+        max_by(_OF_PROXY, series(names.BUSINESS_PROXY_LOWER, scope.beside.matcher))
     )
     return carrying_traffic(above.otherwise(below), scope)
 

@@ -16,19 +16,21 @@ _MODEL = (names.MODEL,)
 def _worse(scope: Scope, version: str, live: str, measure: str) -> Expr:
     """Versions whose recorded series `version` is both a factor and a margin over `live`, their model's."""
     of_version = series(names.recorded(version, scope.window_text), scope.matcher)
-    of_live = series(names.recorded(live, scope.window_text), scope.matcher)
+    same_version = series(names.recorded(version, scope.window_text), scope.beside.matcher)
+    of_live = series(names.recorded(live, scope.window_text), scope.beside.matcher)
     by_factor = of_version.at_least_matching(_MODEL, of_live.times(scope.limit(f"{measure}_factor")))
-    by_margin = of_version.at_least_matching(_MODEL, of_live.plus(scope.limit(f"{measure}_margin")))
+    by_margin = same_version.at_least_matching(_MODEL, of_live.plus(scope.limit(f"{measure}_margin")))
     return by_factor.and_on(VERSION_LABELS, by_margin)
 
 
 def expression(scope: Scope) -> Expr:
+    beside = scope.beside.matcher
     more_errors = _worse(scope, names.VERSION_ERROR_RATIO, names.LIVE_ERROR_RATIO, "error")
     slower = _worse(scope, names.VERSION_P95, names.LIVE_P95, "latency")
-    asked = sum_by(VERSION_LABELS, increase(names.REQUESTS, scope.window_text, scope.matcher))
+    asked = sum_by(VERSION_LABELS, increase(names.REQUESTS, scope.window_text, beside))
     enough = asked.at_least(scope.limit("requests"))
     # Read from the replicas themselves, not recorded: a rolled-back canary goes quiet at once.
-    return more_errors.otherwise(slower).and_on(VERSION_LABELS, enough).and_on(VERSION_LABELS, canaries(scope.matcher))
+    return more_errors.otherwise(slower).and_on(VERSION_LABELS, enough).and_on(VERSION_LABELS, canaries(beside))
 
 
 @dataclass(frozen=True, slots=True)

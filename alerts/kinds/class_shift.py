@@ -19,7 +19,7 @@ def _shares(scope: Scope, metric: str, other: str) -> Expr:
 
 def shift(scope: Scope) -> Expr:
     now = _shares(scope, names.CLASS_RATIO, names.CLASS_RATIO_BASELINE)
-    return call("abs", now.minus(_shares(scope, names.CLASS_RATIO_BASELINE, names.CLASS_RATIO)))
+    return call("abs", now.minus(_shares(scope.beside, names.CLASS_RATIO_BASELINE, names.CLASS_RATIO)))
 
 
 def expression(scope: Scope) -> Expr:

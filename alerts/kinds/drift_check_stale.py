@@ -10,14 +10,17 @@ from telemetry import names, promql
 _UNKNOWN_INTERVAL = 86400
 
 
-def expression(scope: Scope) -> Expr:
+def _counted_from(scope: Scope) -> Expr:
+    """The last success, and the first time it was due where there never was one."""
     succeeded = max_by(VERSION_LABELS, series(names.CHECK_LAST_SUCCESS, scope.matcher)).above(0)
-    due = max_by(VERSION_LABELS, series(names.CHECK_FIRST_DUE, scope.matcher))
-    # Counted from the first time it was due where it never succeeded.
-    silence = call("time").minus(succeeded.otherwise(due))
-    interval = max_by(VERSION_LABELS, series(names.CHECK_INTERVAL, scope.matcher))
-    interval = interval.otherwise(succeeded.otherwise(due).times(0).plus(_UNKNOWN_INTERVAL))
-    paused = series(names.CHECK_STATE, scope.matcher, promql.equals(names.STATE, "paused")).equal_to(1)
+    return succeeded.otherwise(max_by(VERSION_LABELS, series(names.CHECK_FIRST_DUE, scope.matcher)))
+
+
+def expression(scope: Scope) -> Expr:
+    silence = call("time").minus(_counted_from(scope))
+    interval = max_by(VERSION_LABELS, series(names.CHECK_INTERVAL, scope.beside.matcher))
+    interval = interval.otherwise(_counted_from(scope.beside).times(0).plus(_UNKNOWN_INTERVAL))
+    paused = series(names.CHECK_STATE, scope.beside.matcher, promql.equals(names.STATE, "paused")).equal_to(1)
     stale = silence.above(interval.times(scope.limit("intervals"))).unless_on(VERSION_LABELS, paused)
     return carrying_traffic(stale, scope)
 

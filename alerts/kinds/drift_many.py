@@ -13,13 +13,16 @@ _OF_FEATURE = (*VERSION_LABELS, names.FEATURE)
 _MOST_SHOWN = 300
 
 
-def expression(scope: Scope) -> Expr:
-    verdict = series(names.DRIFT_DETECTED, scope.matcher)
+def _drifting(scope: Scope) -> Expr:
     # Those that drift are few, so they are picked before they are aggregated.
-    drifting = count_by(VERSION_LABELS, max_by(_OF_FEATURE, verdict.equal_to(1)))
-    all_of_them = count_by(VERSION_LABELS, max_by(_OF_FEATURE, verdict))
+    return count_by(VERSION_LABELS, max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.matcher).equal_to(1)))
+
+
+def expression(scope: Scope) -> Expr:
+    drifting = _drifting(scope)
+    all_of_them = count_by(VERSION_LABELS, max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.beside.matcher)))
     many = drifting.at_least(scope.limit("features"))
-    part = drifting.over(all_of_them).at_least(scope.limit("share"))
+    part = _drifting(scope.beside).over(all_of_them).at_least(scope.limit("share"))
     few = drifting.at_least(scope.limit("fewest")).and_on(VERSION_LABELS, part)
     return carrying_traffic(many.otherwise(few), scope)
 

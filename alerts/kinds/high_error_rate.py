@@ -14,7 +14,7 @@ def error_ratio(scope: Scope) -> Expr:
 
 
 def expression(scope: Scope) -> Expr:
-    errors = increase(names.ERRORS, scope.window_text, scope.matcher, NOT_INVALID_INPUT)
+    errors = increase(names.ERRORS, scope.window_text, scope.beside.matcher, NOT_INVALID_INPUT)
     enough = sum_by(ROUTE_LABELS, errors).at_least(scope.limit("errors"))
     condition = error_ratio(scope).above(scope.limit("ratio")).and_on(ROUTE_LABELS, enough)
     return carrying_traffic(busy_route(condition, scope), scope)

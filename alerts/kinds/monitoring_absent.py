@@ -11,7 +11,7 @@ def expression(scope: Scope) -> Expr:
     desired = max_by(MODEL_LABELS, series(names.DESIRED_WEIGHT, scope.matcher)).above(0)
     # What replicas say themselves, for the time that the control plane is dead.
     applied = max_by(MODEL_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher)).above(0)
-    counted = max_by(MODEL_LABELS, series(names.REQUESTS, scope.matcher))
+    counted = max_by(MODEL_LABELS, series(names.REQUESTS, scope.beside.matcher))
     # Not absent(): over several models it stays blind while one of them is counted.
     return desired.otherwise(applied).unless_on(MODEL_LABELS, counted)
 

@@ -16,19 +16,20 @@ _MEDIAN = names.recorded(names.SCORE_P50, SCORE_WINDOW)
 
 def shift(scope: Scope) -> Expr:
     """How far the median is from where it was, whichever of the three that is."""
-    median = series(_MEDIAN, scope.matcher)
+    median, scope = series(_MEDIAN, scope.matcher), scope.beside
     yesterday = offset(_MEDIAN, promql.duration(_DAY), scope.matcher)
     baseline = max_by(VERSION_LABELS, series(names.PREDICTION_BASELINE_MEDIAN, scope.matcher))
     live_weight = max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher, LIVE)).above(0)
-    live = max_by((names.MODEL,), median.and_on(VERSION_LABELS, live_weight))
+    medians = series(_MEDIAN, scope.matcher)
+    live = max_by((names.MODEL,), medians.and_on(VERSION_LABELS, live_weight))
     # The live version's median, given to each version: what a version younger than a day, without a baseline, meets.
-    lives = median.times(0).plus_matching((names.MODEL,), live)
+    lives = medians.times(0).plus_matching((names.MODEL,), live)
     return call("abs", median.minus(yesterday.otherwise(baseline).otherwise(lives)))
 
 
 def expression(scope: Scope) -> Expr:
     moved = shift(scope).above(scope.limit("shift"))
-    scores = sum_by(VERSION_LABELS, rate(f"{names.SCORE}_count", SCORE_WINDOW, scope.matcher))
+    scores = sum_by(VERSION_LABELS, rate(f"{names.SCORE}_count", SCORE_WINDOW, scope.beside.matcher))
     enough = scores.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name))
     return carrying_traffic(moved.and_on(VERSION_LABELS, enough), scope)
 

@@ -10,13 +10,14 @@ _TARGET = ("job", "instance")
 
 
 def expression(scope: Scope) -> Expr:
+    beside = scope.beside.matcher
     # The last word of a control plane that may be dead by now.
     wanted = max_by(_MODEL, over_window("last_over_time", names.DESIRED_WEIGHT, scope.window_text, scope.matcher))
     # The word of one that lives: registered, and given no traffic. A withdrawn model is not down.
-    registered = max_by(_MODEL, series(names.MODEL_REGISTERED, scope.matcher))
-    withdrawn = registered.unless_on(_MODEL, max_by(_MODEL, series(names.DESIRED_WEIGHT, scope.matcher)).above(0))
+    registered = max_by(_MODEL, series(names.MODEL_REGISTERED, beside))
+    withdrawn = registered.unless_on(_MODEL, max_by(_MODEL, series(names.DESIRED_WEIGHT, beside)).above(0))
     unreachable = series("up").equal_to(0)
-    loaded = series(names.MODEL_INFO, scope.matcher).unless_on(_TARGET, unreachable)
+    loaded = series(names.MODEL_INFO, beside).unless_on(_TARGET, unreachable)
     # Not absent(): over several models it stays blind while one of them lives.
     return wanted.above(0).unless_on(_MODEL, withdrawn).unless_on(_MODEL, max_by(_MODEL, loaded))
 

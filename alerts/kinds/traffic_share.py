@@ -16,16 +16,20 @@ def _desired(scope: Scope, versions: Expr) -> Expr:
     return stated.otherwise(versions.times(0).and_on(MODEL_LABELS, told))
 
 
+def shares(scope: Scope) -> Expr:
+    return series(names.recorded(names.TRAFFIC_SHARE, scope.window_text), scope.matcher)
+
+
 def expression(scope: Scope) -> Expr:
     points = scope.limit("share")
     weights = series(names.TRAFFIC_WEIGHT, scope.matcher)
-    desired = _desired(scope, max_by(VERSION_LABELS, weights))
+    desired = _desired(scope.beside, max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.beside.matcher)))
     # Replica by replica: one that is left behind would vanish in a mean over many.
     off = call("abs", max_by(_OF_REPLICA, weights).minus_matching(VERSION_LABELS, desired))
     applied = max_by(VERSION_LABELS, off).above(points)
-    share = series(names.recorded(names.TRAFFIC_SHARE, scope.window_text), scope.matcher)
-    observed = call("abs", share.minus(_desired(scope, share))).above(points)
-    asked = sum_by(MODEL_LABELS, increase(names.REQUESTS, scope.window_text, scope.matcher))
+    share = shares(scope)
+    observed = call("abs", share.minus(_desired(scope.beside, shares(scope.beside)))).above(points)
+    asked = sum_by(MODEL_LABELS, increase(names.REQUESTS, scope.window_text, scope.beside.matcher))
     enough = asked.at_least(scope.limit("requests"))
     return applied.otherwise(observed.and_on(MODEL_LABELS, enough))
 

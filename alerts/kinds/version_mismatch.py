@@ -10,16 +10,16 @@ _REPLICA, _FRAMEWORK = "instance", "onnx"
 
 
 def expression(scope: Scope) -> Expr:
-    info = series(names.MODEL_INFO, scope.matcher)
-    registered = max_by(VERSION_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+    info, all_info = (series(names.MODEL_INFO, each.matcher) for each in (scope, scope.beside))
+    registered = max_by(VERSION_LABELS, series(names.VERSION_REGISTERED, scope.beside.matcher))
     # While no control plane tells, nobody knows what is registered.
-    told = max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+    told = max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.beside.matcher))
     unknown = max_by(VERSION_LABELS, info).unless_on(VERSION_LABELS, registered).and_on(MODEL_LABELS, told)
     desired = max_by(VERSION_LABELS, series(names.DESIRED_WEIGHT, scope.matcher))
     loaded = count_by(VERSION_LABELS, max_by((*VERSION_LABELS, _REPLICA), info)).otherwise(desired.times(0))
     # A replica that ought to serve the model shows its limit, whatever it has loaded of it.
-    serving = max_by((*MODEL_LABELS, _REPLICA), series(names.IN_FLIGHT_LIMIT, scope.matcher))
-    replicas = count_by(MODEL_LABELS, serving.otherwise(max_by((*MODEL_LABELS, _REPLICA), info)))
+    serving = max_by((*MODEL_LABELS, _REPLICA), series(names.IN_FLIGHT_LIMIT, scope.beside.matcher))
+    replicas = count_by(MODEL_LABELS, serving.otherwise(max_by((*MODEL_LABELS, _REPLICA), all_info)))
     lacking = loaded.below_matching(MODEL_LABELS, replicas).and_on(VERSION_LABELS, desired.above(0))
     return unknown.otherwise(lacking)
 

@@ -68,13 +68,14 @@ def _evaluate(models: int, teams: int, minutes: float) -> None:
         ours = {p: text for p, text in render_rules(held, policies, options).items() if "/rules/" in p}
         recording = {p: text for p, text in ours.items() if p.endswith("recording.yml")}
         theirs = recording | naive.naive_rules(held, policies, options)
-        print("| | rules | promtool, CPU s | reload, s | CPU s a minute | rule groups, s a minute |")
-        print("|---|---|---|---|---|---|")
-        with exposition.served(exposition.text(models)) as target:
-            for name, files in (("recorded series alone", recording), ("naive", theirs), ("ours", ours)):
-                c = asdict(cost(files, target, options.evaluation_interval, minutes))
-                told = " | ".join(f"{value:.2f}" if isinstance(value, float) else str(value) for value in c.values())
-                print(f"| {name} | {told} |", flush=True)
+        print("| store | rules | how many | promtool, CPU s | reload, s | CPU s a minute | rule groups, s a minute |")
+        print("|---|---|---|---|---|---|---|")
+        for store, text in (("quiet fleet", exposition.text(models)), ("empty", "")):
+            with exposition.served(text) as target:
+                for name, files in (("recorded series alone", recording), ("naive", theirs), ("ours", ours)):
+                    c = asdict(cost(files, target, options.evaluation_interval, minutes))
+                    told = " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in c.values())
+                    print(f"| {store} | {name} | {told} |", flush=True)
 
 
 if __name__ == "__main__":
