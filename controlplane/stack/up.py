@@ -24,7 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="walk the main job end to end, then stop everything")
     check = parser.parse_args(argv).check
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts its background jobs with it ignored, and Python leaves that so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     given = os.environ.get("PLUMBLINE_HOME")
     if given:
