@@ -68,9 +68,10 @@ def _pace(rule: AlertRule) -> int:
 
 
 def _timing(rule: AlertRule) -> Timing:
-    # What looks at no counters needs no full window to hold.
     kind = _kind(rule)
-    return timing_of(rule.for_, (_scope(rule).window or kind.fixed_window) if kind.counts else 0)
+    timing = timing_of(rule.for_, _scope(rule).window or kind.fixed_window)
+    # What looks at no counters needs no full window to hold; its steps still have to fall into a short one.
+    return timing if kind.counts else replace(timing, window=0)
 
 
 def _scope(rule: AlertRule) -> Scope:
