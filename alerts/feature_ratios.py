@@ -39,12 +39,10 @@ class FeatureRatio:
         return max_by(FEATURE_LABELS, series(self.metric, scope.matcher))
 
     def expression(self, scope: Scope) -> Expr:
-        stated = series(self.limit_metric, scope.beside.matcher)
-        over_stated = self.measured(scope).above(min_by(FEATURE_LABELS, stated))
-        # A ratio whose limit is not exported is held against the policy's. Those over it are few: picked first.
-        over_usual = max_by(FEATURE_LABELS, series(self.metric, scope.matcher).above(scope.limit("ratio")))
-        over_usual = over_usual.unless_on(FEATURE_LABELS, stated)
-        return carrying_traffic(over_stated.otherwise(over_usual), scope)
+        limit = min_by(FEATURE_LABELS, series(self.limit_metric, scope.beside.matcher))
+        # A ratio whose limit is not exported is held against the policy's.
+        limit = limit.otherwise(self.measured(scope.beside).times(0).plus(scope.limit("ratio")))
+        return carrying_traffic(self.measured(scope).above(limit), scope)
 
     def cases(self, scope: Scope, timing: Timing) -> list[Case]:
         subject, limit = scope.models[0], scope.limit("ratio")

@@ -125,7 +125,7 @@ GUARDS = {
     "the last word of a dead control plane": ("MLServingDown", "last_over_time(", "("),
     "a withdrawn model": ("MLServingDown", "plumbline_model_registered", "x"),
     "a replica that can't be reached": ("MLServingDown", "up == 0", "up == 7"),
-    "the limit where none is exported": ("MLFeatureMissingRatioHigh", "> 0.05", "> 5"),
+    "the limit where none is exported": ("MLFeatureMissingRatioHigh", "* 0 + 0.05", "* 0 + 5"),
     "a check that never succeeded": (
         "MLDriftCheckStale",
         "or max by (model_name, model_version) (ml_drift_check_first",
