@@ -24,7 +24,7 @@ def machine(machine: Machine) -> Machine:
 def test_all_tests_run_on_sqlite_and_those_of_the_database_layer_again_on_postgres(machine: Machine) -> None:
     code, output = machine.run(script="script/test")
     assert code == 0
-    sqlite, postgres = machine.called()
+    postgres, sqlite = sorted(machine.called())
     assert sqlite.startswith(f"-m pytest --color=no in {machine.root}")
     assert "-m controlplane.stack.with_postgres .venv/bin/python -m pytest -m database" in postgres
     assert output.splitlines()[-2:] == ["SQLite: 30 passed in 9s", "PostgreSQL: 4 passed in 1s"]
