@@ -67,7 +67,7 @@ POSTS = {
 
 
 @pytest.mark.parametrize("person", MATRIX)
-@pytest.mark.parametrize(("column", "action"), enumerate(POSTS))
+@pytest.mark.parametrize(("column", "action"), list(enumerate(POSTS)))
 def test_who_may(client: Client, people: dict[str, User], person: str, action: str, column: int) -> None:
     client.force_login(people[person])
     before = present_split(MLModel.objects.get(name="fraud"))

@@ -24,9 +24,11 @@ def machine(machine: Machine) -> Machine:
 def test_all_tests_run_on_sqlite_and_those_of_the_database_layer_again_on_postgres(machine: Machine) -> None:
     code, output = machine.run(script="script/test")
     assert code == 0
-    postgres, sqlite = sorted(machine.called())
-    assert sqlite.startswith(f"-m pytest --color=no in {machine.root}")
+    share = "-n auto --maxprocesses 4 --dist loadfile --color=no"
+    sqlite, postgres = machine.called()
+    assert sqlite.startswith(f"-m pytest {share} in {machine.root}")
     assert "-m controlplane.stack.with_postgres .venv/bin/python -m pytest -m database" in postgres
+    assert share in postgres
     assert output.splitlines()[-2:] == ["SQLite: 30 passed in 9s", "PostgreSQL: 4 passed in 1s"]
 
 
@@ -60,7 +62,7 @@ def test_ci_runs_every_check_and_the_tests(machine: Machine) -> None:
     calls = "\n".join(machine.called())
     for tool in (
         "ruff format --check .", "ruff check .", "mypy telemetry", "makemigrations --check --dry-run",
-        "check --deploy --fail-level WARNING", "-m pytest --color=no", "with_postgres",
+        "check --deploy --fail-level WARNING", "-m pytest -n auto", "with_postgres",
     ):  # fmt: skip
         assert tool in calls
     assert "ok: imports between the rooms" in output
