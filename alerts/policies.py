@@ -6,9 +6,9 @@ next wider one, at last from the catalogue.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from alerts.kind import AlertKind, Plane
 from alerts.models import AlertPolicy, CustomAlert, Objective
@@ -93,6 +93,14 @@ class Policies:
             found[row.alert][row.policy_id] = row
         return found
 
+    def having(self, row: PolicyRow) -> Self:
+        """As if `row` was stored, in place of the policy of its alert and scope."""
+        return replace(self, rows=(*self.lacking(row.alert, row.policy_id).rows, row))
+
+    def lacking(self, alert: str, policy_id: str) -> Self:
+        """As if there was no such policy."""
+        return replace(self, rows=tuple(r for r in self.rows if (r.alert, r.policy_id) != (alert, policy_id)))
+
     def limits(self, kind: AlertKind, model: FleetModel | None = None) -> Limits:
         """What holds for `model`; without one, what holds for everybody who has no policy of their own."""
         named = self._named[kind.name]
@@ -141,37 +149,41 @@ def _limits(kind: AlertKind, rows: list[PolicyRow]) -> Limits:
 
 def load_policies() -> Policies:
     """All policies, enabled custom alerts and objectives, in three queries."""
-    rows = (
-        PolicyRow(
-            alert=row.alert,
-            team=row.team.name if row.team else None,
-            model=row.model.name if row.model else None,
-            thresholds=dict(row.thresholds),
-            window=row.window_seconds,
-            for_=row.for_seconds,
-            severity=row.severity,
-            enabled=row.enabled,
-        )
-        for row in AlertPolicy.objects.select_related("team", "model")
-    )
-    custom = (
-        CustomRow(
-            model=row.model.name,
-            name=row.name,
-            expression=row.expression,
-            for_=row.for_seconds,
-            severity=row.severity,
-            owner=row.owner,
-            description=row.description,
-            fires_case=row.fires_case,
-            silent_case=row.silent_case,
-        )
-        for row in CustomAlert.objects.filter(enabled=True).select_related("model")
-    )
+    rows = map(policy_row, AlertPolicy.objects.select_related("team", "model"))
+    custom = map(custom_row, CustomAlert.objects.filter(enabled=True).select_related("model"))
     return Policies(
         rows=tuple(sorted(rows, key=lambda r: (r.alert, r.policy_id))),
         custom=tuple(sorted(custom, key=lambda r: r.name)),
         objectives=objective_rows(),
+    )
+
+
+def policy_row(policy: AlertPolicy) -> PolicyRow:
+    """The policy as a frozen value, whether it is stored yet or not."""
+    return PolicyRow(
+        alert=policy.alert,
+        team=policy.team.name if policy.team else None,
+        model=policy.model.name if policy.model else None,
+        thresholds=dict(policy.thresholds),
+        window=policy.window_seconds,
+        for_=policy.for_seconds,
+        severity=policy.severity,
+        enabled=policy.enabled,
+    )
+
+
+def custom_row(alert: CustomAlert) -> CustomRow:
+    """The custom alert as a frozen value, whether it is stored yet or not."""
+    return CustomRow(
+        model=alert.model.name,
+        name=alert.name,
+        expression=alert.expression,
+        for_=alert.for_seconds,
+        severity=alert.severity,
+        owner=alert.owner,
+        description=alert.description,
+        fires_case=alert.fires_case,
+        silent_case=alert.silent_case,
     )
 
 

@@ -107,6 +107,10 @@ class Prometheus(HttpClient):
         """Every loaded group."""
         return [_group(group) for group in self._api("GET", "/api/v1/rules")["groups"]]
 
+    def alerting_rules(self) -> list[RuleGroup]:
+        """Every loaded group with its alerting rules alone."""
+        return [_group(group) for group in self._api("GET", "/api/v1/rules?type=alert")["groups"]]
+
     def alerts(self) -> list[ActiveAlert]:
         """What is pending or firing."""
         return [_alert(alert) for alert in self._api("GET", "/api/v1/alerts")["alerts"]]

@@ -11,6 +11,7 @@ from alerts import burn_rate, recording
 from alerts.burn_proofs import render_burn_proofs
 from alerts.catalogue import KINDS
 from alerts.custom_rules import custom_rules
+from alerts.kind import AlertKind
 from alerts.kinds.error_budget_burn import BurnKind
 from alerts.options import RenderOptions
 from alerts.policies import Policies
@@ -47,9 +48,14 @@ def render_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> di
 
 def alert_rules(fleet: Fleet, policies: Policies, options: RenderOptions) -> list[AlertRule]:
     """Every rule: the catalogue's in its order, policies by name with the default one first, then the custom ones."""
-    kinds = [each for kind in KINDS.values() for each in kind.rendered(policies.objectives)]
-    rules = [catalogue_rule(kind, policy, options) for kind in kinds for policy in policies.of(kind, fleet)]
+    rules = [rule for kind in KINDS.values() for rule in rules_of_kind(kind, fleet, policies, options)]
     return rules + custom_rules(fleet, policies, options)
+
+
+def rules_of_kind(kind: AlertKind, fleet: Fleet, policies: Policies, options: RenderOptions) -> list[AlertRule]:
+    """The rules of one kind, or of its variants."""
+    kinds = kind.rendered(policies.objectives)
+    return [catalogue_rule(each, policy, options) for each in kinds for policy in policies.of(each, fleet)]
 
 
 def _group(rule: AlertRule, options: RenderOptions) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from alerts.admin import CustomAlertInline, ObjectiveInline, PolicyInline
 from alerts.digest_words import digest_words
-from alerts.models import Objective, Runbook
+from alerts.models import AlertPolicy, CustomAlert, Objective, Runbook
 from alerts.policy_edits import delete_objective, save_objective
 from controlplane import runbook_inline
+from controlplane.restart_admin import ToldCustomAlertAdmin, ToldObjectiveAdmin, ToldPolicyAdmin
 from controlplane.runbook_inline import RunbookInline
 from drift.admin import DriftCheckInline
 from drift.edits import delete_check, save_check
@@ -96,6 +97,18 @@ class ComposedTeamAdmin(TeamAdmin):
     def digest(self, team: Team) -> str:
         """Empty while the team is being made."""
         return digest_words(team) if team.pk else ""
+
+
+# What makes rules says what an edit restarts: that takes the rendered rules, which the room of alerts has, and the
+# settings and servers, which it hasn't.
+TELLING: dict[type[Model], type[ModelAdmin]] = {
+    AlertPolicy: ToldPolicyAdmin,
+    CustomAlert: ToldCustomAlertAdmin,
+    Objective: ToldObjectiveAdmin,
+}
+for kind, page in TELLING.items():
+    admin.site.unregister(kind)
+    admin.site.register(kind, page)
 
 
 admin.site.unregister(User)

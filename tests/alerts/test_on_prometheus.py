@@ -4,14 +4,19 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alerts.catalogue import KINDS
+from alerts.firing import firing_now
 from alerts.policies import Policies, PolicyRow
 from alerts.prometheus import ActiveAlert, Prometheus
 from alerts.recording import GROUP
+from alerts.restarts import Effect, Firing, effect
+from alerts.rules import rules_of_kind
 from tests.alerts.fleets import NASTY, OPTIONS, POLICIES, RICH, bundle, model, with_model, written
 from tests.alerts.watched_fleet import WatchedFleet
 
@@ -57,6 +62,13 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 40) -> An
     raise AssertionError(f"Not within {seconds} seconds: {what}")
 
 
+Held = tuple[frozenset[tuple[str, str]], datetime]
+
+
+def as_held(firing: Firing) -> Held:
+    return frozenset(firing.labels.items()), firing.since
+
+
 class Watching:
     """Prometheus on a rendered bundle, and the means to publish another."""
 
@@ -71,9 +83,13 @@ class Watching:
             file.write_text(json.dumps([{"targets": addresses}]))
         self.server = Prometheus(start(folder / "prometheus/prometheus.yml").url)
 
-    def publish(self, fleet: Any) -> None:
+    def publish(self, fleet: Any, policies: Policies = IMPATIENT) -> None:
         # Its own address is not public: plain HTTP.
-        written(bundle(fleet, IMPATIENT, replace(FAST, plumbline_target="loopback")), self.folder)
+        written(bundle(fleet, policies, replace(FAST, plumbline_target="loopback")), self.folder)
+
+    def held(self, *names: str) -> set[Held]:
+        """Who fires, and since when: an alert that starts anew is another one."""
+        return {(frozenset(a.labels.items()), a.active_at) for name in names for a in self.firing(name)}
 
     def firing(self, name: str) -> list[ActiveAlert]:
         return [a for a in self.server.alerts() if a.labels["alertname"] == name and a.state == "firing"]
@@ -191,3 +207,37 @@ def test_an_alert_keeps_firing_through_a_reload_that_adds_a_model(watching: Watc
 
 def _key(alert: ActiveAlert) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(alert.labels.items()))
+
+
+def test_an_edit_restarts_what_was_said_before_and_nothing_else(watching: Watching) -> None:
+    """Four edits at once, each of another alert: who starts anew, ends and goes on is as it was told beforehand."""
+    edits = (
+        PolicyRow("MLVersionMismatch", model="flight-delay", for_=1),
+        PolicyRow("MLTrafficShareMismatch", model="price", enabled=False),
+        PolicyRow("MLDriftCheckStale", for_=1, severity="page"),
+        PolicyRow("MLFeatureDefaultedHigh", for_=2, thresholds={"ratio": 0.2}),
+    )
+    after = IMPATIENT
+    for row in edits:
+        after = after.having(row)
+        wait_for(lambda name=row.alert: watching.firing(name), f"{row.alert} fires")
+    found: dict[str, Effect] = {}
+    for name in (row.alert for row in edits):
+        rules = [rules_of_kind(KINDS[name], RICH, policies, FAST) for policies in (IMPATIENT, after)]
+        found[name] = effect(*rules, firing_now([watching.server], name).alerts, RICH)
+    assert {f.labels["model_name"] for f in found["MLVersionMismatch"].restarts} == {"flight-delay"}
+    assert {f.labels["model_name"] for f in found["MLTrafficShareMismatch"].ends} == {"price"}
+    assert found["MLDriftCheckStale"].restarts and found["MLFeatureDefaultedHigh"].keeps
+    watching.publish(RICH, after)
+    watching.server.reload()
+    lost = {key for each in found.values() for key in map(as_held, (*each.restarts, *each.ends))}
+    names = list(found)
+    wait_for(lambda: not lost & watching.held(*names), "what was said to resolve has resolved")
+    anew = {(f.labels["alertname"], f.labels["model_name"]) for each in found.values() for f in each.restarts}
+    wait_for(lambda: anew <= {(dict(k)["alertname"], dict(k)["model_name"]) for k, _ in watching.held(*names)}, "anew")
+    ended = {(f.labels["alertname"], f.labels["model_name"]) for each in found.values() for f in each.ends}
+    assert not ended & {(dict(k)["alertname"], dict(k)["model_name"]) for k, _ in watching.held(*names)}
+    # Of a quality alert, whose state outlives a scrape that fails: since the same moment as before.
+    assert set(map(as_held, found["MLFeatureDefaultedHigh"].keeps)) <= watching.held("MLFeatureDefaultedHigh")
+    watching.publish(RICH)
+    watching.server.reload()
