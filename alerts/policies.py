@@ -103,8 +103,12 @@ class Policies:
 
     def limits(self, kind: AlertKind, model: FleetModel | None = None) -> Limits:
         """What holds for `model`; without one, what holds for everybody who has no policy of their own."""
+        return _limits(kind, self.holding(kind, model))
+
+    def holding(self, kind: AlertKind, model: FleetModel | None = None) -> list[PolicyRow]:
+        """The policies that are stored for `model`, the narrowest first."""
         named = self._named[kind.name]
-        return _limits(kind, [named[p] for p in _widening(kind, model) if p in named])
+        return [named[p] for p in widening(kind, model) if p in named]
 
     def of(self, kind: AlertKind, fleet: Fleet) -> list[Policy]:
         """The policies in force, the default one first, each with its models; none that is off or has no model."""
@@ -115,7 +119,7 @@ class Policies:
         found: dict[str, Limits] = {}
         members: dict[str, list[FleetModel]] = {}
         for model in filter(kind.concerns, fleet.models):
-            rows = [named[p] for p in _widening(kind, model) if p in named]
+            rows = self.holding(kind, model)
             policy_id = rows[0].policy_id if rows else DEFAULT
             found.setdefault(policy_id, _limits(kind, rows))
             members.setdefault(policy_id, []).append(model)
@@ -124,9 +128,9 @@ class Policies:
         ]
 
 
-def _widening(kind: AlertKind, model: FleetModel | None) -> list[str]:
+def widening(kind: AlertKind, model: FleetModel | None) -> list[str]:
     """The ids of the policies that can hold for `model`, the narrowest first."""
-    if model is None:
+    if model is None or not kind.on_models:
         return [DEFAULT]
     team = model.on_call_team if kind.plane is Plane.HEALTH else model.applied_ml_team
     return [f"model:{model.name}", f"team:{team}", DEFAULT]

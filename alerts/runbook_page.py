@@ -12,10 +12,12 @@ from markdown_it.token import Token
 
 from alerts.catalogue import KINDS
 from alerts.models import CustomAlert, Runbook
+from models_registry.fleet import FleetModel
 from telemetry.names import FEATURE, MODEL, VERSION
 from telemetry.promql import quote
 
 SHIPPED = Path(__file__).parent / "runbooks"
+SHIPPED_TEXT = "the shipped text"
 PROMQL = "promql"
 # HTML in the text is shown, not obeyed; pictures from elsewhere would be blocked anyway.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
@@ -70,6 +72,12 @@ def find_text(alert: str, model_name: str = "") -> Text | None:
         return None if body is None else Text(body, "custom")
     file = SHIPPED / f"{alert}.md"
     return Text(file.read_text(encoding="utf-8"), "shipped") if file.is_file() else None
+
+
+def origins_of(model: FleetModel) -> dict[str, str]:
+    """Alert -> whose text holds for the model, as a policy's id; what has only the shipped text is not there."""
+    own = Runbook.objects.filter(model__name=model.name).values_list("alert", flat=True)
+    return dict.fromkeys(own, f"model:{model.name}")
 
 
 def sections(body: str, labels: Mapping[str, str]) -> list[Section]:

@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alerts.incidents_api import IncidentViewSet
+from controlplane.alert_values_api import ModelAlertsView, ModelAlertView
 from controlplane.api_root import ApiRootView
 from controlplane.backtest_api import BacktestView
 from controlplane.bundle_api import BundleView, TargetsView
@@ -22,6 +23,8 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/models/<str:model_name>/backtest/", BacktestView.as_view(), name="api-model-backtest"),
+    path("api/models/<str:model_name>/alerts/", ModelAlertsView.as_view(), name="api-model-alert-list"),
+    path("api/models/<str:model_name>/alerts/<str:alert>/", ModelAlertView.as_view(), name="api-model-alert"),
     path("api/", include("models_registry.urls")),
     path("api/", include("drift.urls")),
     path("api/releases/", ReleaseViewSet.as_view({"get": "list"}), name="api-release-list"),

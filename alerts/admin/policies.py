@@ -17,10 +17,12 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from alerts.admin.fields import DurationField
 from alerts.annotations import readable
 from alerts.catalogue import KINDS
-from alerts.kind import AlertKind, Parameter
+from alerts.kind import AlertKind, Parameter, Plane
 from alerts.models import AlertPolicy
 from alerts.permissions import may_edit_defaults, may_edit_policy
+from alerts.policies import load_policies, policy_row
 from alerts.policy_edits import delete_policy, save_policy
+from alerts.sources import left_out
 from models_registry.actor import Actor
 from models_registry.admin.base import RegistryAdmin
 from models_registry.admin.of_model import ListedInline
@@ -74,21 +76,25 @@ class PolicyForm(forms.ModelForm):
         super()._update_errors(errors)  # type: ignore[misc]
 
 
-def form_for(kind: AlertKind, may_set_defaults: bool) -> type[PolicyForm]:
-    """The form of policies of `kind`: a class of its own, so that no two requests share state."""
-    fields: dict[str, Any] = {_LIMIT + p.name: _limit_field(p) for p in kind.parameters}
+def form_for(kind: AlertKind, may_set_defaults: bool, known: Mapping[str, str] | None = None) -> type[PolicyForm]:
+    """The form of policies of `kind`: a class of its own, so that no two requests share state.
+
+    `known` says what holds where a value is left empty, and why; while the scope isn't chosen yet, nobody knows.
+    """
+    empty = {p.name: _empty(readable(p.default, p.unit)) for p in kind.parameters}
+    empty |= {"for": _empty(duration(kind.for_)), "window": _empty(duration(kind.window)), **(known or {})}
+    fields: dict[str, Any] = {_LIMIT + p.name: _limit_field(p, empty[p.name]) for p in kind.parameters}
     fields["for_seconds"] = DurationField(
-        label="For",
-        help_text=f"How long the condition must hold, for example 5m. Empty: {_empty(duration(kind.for_))}.",
+        label="For", help_text=f"How long the condition must hold, for example 5m. Empty: {empty['for']}."
     )
     if kind.window:
         fields["window_seconds"] = DurationField(
-            label="Window", help_text=f"How far back it looks. Empty: {_empty(duration(kind.window))}."
+            label="Window", help_text=f"How far back it looks. Empty: {empty['window']}."
         )
     return type("PolicyForm", (PolicyForm,), {**fields, "kind": kind, "may_set_defaults": may_set_defaults})
 
 
-def _limit_field(parameter: Parameter) -> forms.FloatField:
+def _limit_field(parameter: Parameter, empty: str) -> forms.FloatField:
     validators: list[BaseValidator] = [MinValueValidator(parameter.minimum)]
     if parameter.maximum is not None:
         validators.append(MaxValueValidator(parameter.maximum))
@@ -96,7 +102,7 @@ def _limit_field(parameter: Parameter) -> forms.FloatField:
     return forms.FloatField(
         required=False,
         label=parameter.name.replace("_", " ").capitalize() + share,
-        help_text=f"{parameter.help} Empty: {_empty(readable(parameter.default, parameter.unit))}.",
+        help_text=f"{parameter.help} Empty: {empty}.",
         validators=validators,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
     )
@@ -149,7 +155,7 @@ class PolicyAdmin(RegistryAdmin):
         kind = self._kind(request, obj)
         if kind is None or self._only_read(request, obj):
             return super().get_form(request, obj, change, **kwargs)
-        chosen = form_for(kind, may_edit_defaults(request.user))
+        chosen = form_for(kind, may_edit_defaults(request.user), _left_out(kind, obj) if obj is not None else None)
         if obj is not None and request.method == "GET":
             chosen.proposed = _proposed(request)
         form = super().get_form(request, obj, change, **{**kwargs, "form": chosen, "fields": None})
@@ -206,6 +212,12 @@ def _proposed(request: HttpRequest) -> dict[str, str]:
     """The limits and `for` of the address, as a backtest's *Save this policy* fills them in."""
     names = [name for name in request.GET if name.startswith(_LIMIT) or name in _DURATIONS]
     return {name: request.GET.get(name, "") for name in names}
+
+
+def _left_out(kind: AlertKind, policy: AlertPolicy) -> dict[str, str]:
+    model = policy.model
+    team = None if model is None else model.on_call_team if kind.plane is Plane.HEALTH else model.applied_ml_team
+    return left_out(kind, policy_row(policy), [team.name] if team else [], load_policies())
 
 
 class _Placeholders(dict[str, str]):

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from controlplane.pages import backtest, banners, changes, home, model, releases, who
+from controlplane.pages import alert, backtest, banners, changes, home, model, releases, who
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("who/", who.show, name="who"),
     path("banners/", banners.show, name="banners"),
     path("models/<str:name>/", model.show, name="model"),
+    path("models/<str:name>/alerts/<str:alert>/", alert.show, name="model-alert"),
     path("backtest/", backtest.choose, name="backtest-models"),
     path("models/<str:name>/backtest/", backtest.show, name="backtest"),
     path("models/<str:name>/live/", model.live, name="model-live"),
