@@ -25,21 +25,33 @@ def span(days: int) -> str:
 
 def verdict(found: Backtest) -> str:
     """Both policies in one or two sentences, with what is not known."""
+    edited, present = found.edited, found.present
     if found.knows_nothing:
         return (
             f"Nothing can be said: of the last {span(found.days)}, Prometheus has no data on {found.model.name} "
             "for this alert. That is not the same as never firing."
         )
-    unseen = _unseen(found)
-    if found.edited.limits == found.present.limits:
-        return f"The present policy would {_fired(found.edited)}; {unseen}."
-    present = "is off" if found.present.replay is None else f"would {_fired(found.present)}"
-    return f"With these limits it would {_fired(found.edited)}. The present policy {present}; {unseen}."
+    if not found.is_edited:
+        return f"The present policy would {_fired(edited)}; {_unseen(edited, found.days)}."
+    if edited.knows_nothing:
+        first = "With these limits nothing can be said: there is no data to judge them by."
+    elif edited.unseen == present.unseen:
+        first = f"With these limits it would {_fired(edited)}."
+    else:
+        first = f"With these limits it would {_fired(edited)}; {_unseen(edited, found.days)}."
+    told = "is off" if present.replay is None else f"would {_fired(present)}"
+    return f"{first} The present policy {told}; {_unseen(present, found.days)}."
 
 
 def notes(found: Backtest) -> list[str]:
     """What else a person has to know to trust the numbers."""
     told = []
+    window = found.edited.limits.window
+    if window != found.present.limits.window and found.kind.recorded:
+        told.append(
+            f"Series over {lasted(window)} are recorded only while a policy asks for that window: what came before "
+            "can't be judged with it, and counts as no data."
+        )
     asked = found.asked.seconds
     if found.kept is not None and found.kept < asked - found.grid.step:
         told.append(f"Prometheus keeps {lasted(found.kept)}: what lies before can't be looked at.")
@@ -65,7 +77,7 @@ def _fired(trial: Trial) -> str:
     return f"have fired {replay.count} times, {total}{still}"
 
 
-def _unseen(found: Backtest) -> str:
-    if not found.unseen_seconds:
-        return f"there is data for all of the {span(found.days)}"
-    return f"{lasted(found.unseen_seconds)} of the {span(found.days)} have no data"
+def _unseen(trial: Trial, days: int) -> str:
+    if not trial.unseen_seconds:
+        return f"there is data for all of the {span(days)}"
+    return f"{lasted(trial.unseen_seconds)} of the {span(days)} have no data"

@@ -109,6 +109,25 @@ def burning(
     return found
 
 
+def bad_share(tier: Tier, objectives: Sequence[ObjectiveRow], days: int) -> Expr:
+    """Which share of the answers was bad over the tier's long window, objective by objective."""
+    named = promql.one_of(names.OBJECTIVE, sorted({objective.name for objective in objectives}))
+    models = promql.one_of(names.MODEL, sorted({objective.model for objective in objectives}))
+    record = names.recorded(names.OBJECTIVE_BAD_RATIO, promql.duration(tier.long_window(days)))
+    return series(record, models, named, of_period(days))
+
+
+def tolerated(tier: Tier, objectives: Sequence[ObjectiveRow], days: int) -> Expr:
+    """The share above which the tier's alert is due, objective by objective, where anything was measured."""
+    found: Expr | None = None
+    for objective in objectives:
+        limit = bad_share(tier, [objective], days).times(0).plus(float(tier.threshold(objective)))
+        found = limit if found is None else found.otherwise(limit)
+    if found is None:
+        raise ValueError("There is no objective to look at.")
+    return found
+
+
 def of_period(days: int) -> str:
     """Matches the recorded series of objectives with that period."""
     return promql.equals(names.PERIOD, f"{days}d")

@@ -109,6 +109,11 @@ def _operand(value: Expr | float) -> Expr:
     return value if isinstance(value, Expr) else number(value)
 
 
+def as_written(text: str) -> Expr:
+    """An expression that stands in a rule: in parentheses wherever it becomes an operand."""
+    return Expr(text, _OR)
+
+
 def series(metric: str, *matchers: str) -> Expr:
     """The instant vector of `metric`; matchers come from telemetry.promql."""
     return Expr(promql.selector(metric, *matchers))

@@ -10,7 +10,7 @@ from alerts.expressions import Expr, max_by, min_by, series
 from alerts.guards import carrying_traffic, weight_series
 from alerts.kind import Case, Parameter, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
-from telemetry import names
+from telemetry import names, promql
 
 FEATURE_LABELS = (names.MODEL, names.VERSION, names.FEATURE)
 
@@ -35,14 +35,24 @@ class FeatureRatio:
             maximum=0.99,
         )
 
+    @property
+    def own(self) -> Parameter:
+        """The limit of one feature."""
+        return Parameter(self.limit_name, 0, f"The feature's {self.limit_name}.", unit="ratio", maximum=1)
+
     def measured(self, scope: Scope) -> Expr:
         return max_by(FEATURE_LABELS, series(self.metric, scope.matcher))
 
+    def limit(self, scope: Scope) -> Expr:
+        """A ratio whose limit is not exported is held against the policy's."""
+        stated = min_by(FEATURE_LABELS, series(self.limit_metric, scope.matcher))
+        for feature, value in scope.feature_limits.items():
+            ratio = max_by(FEATURE_LABELS, series(self.metric, scope.matcher, promql.equals(names.FEATURE, feature)))
+            stated = ratio.times(0).plus(value).otherwise(stated)
+        return stated.otherwise(self.measured(scope).times(0).plus(scope.limit("ratio")))
+
     def expression(self, scope: Scope) -> Expr:
-        limit = min_by(FEATURE_LABELS, series(self.limit_metric, scope.beside.matcher))
-        # A ratio whose limit is not exported is held against the policy's.
-        limit = limit.otherwise(self.measured(scope.beside).times(0).plus(scope.limit("ratio")))
-        return carrying_traffic(self.measured(scope).above(limit), scope)
+        return carrying_traffic(self.measured(scope).above(self.limit(scope.beside)), scope)
 
     def cases(self, scope: Scope, timing: Timing) -> list[Case]:
         subject, limit = scope.models[0], scope.limit("ratio")

@@ -50,7 +50,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Scope:
-    """What one rule is about: models under one policy with its limits. `window` and `for_` are seconds."""
+    """What one rule is about: models under one policy with its limits. `window` and `for_` are seconds.
+
+    `feature_limits`: limits of single features, in place of those that the exporter states. No rule has any: they are
+    for looking back.
+    """
 
     models: tuple[FleetModel, ...]
     thresholds: Mapping[str, float]
@@ -58,6 +62,7 @@ class Scope:
     for_: int
     options: RenderOptions
     is_beside: bool = False
+    feature_limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def beside(self) -> "Scope":
@@ -132,15 +137,24 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the condition holds against one limit: it is true where `measured` is above it and the guards hold.
+    """One thing that the condition looks at, for looking back: `measured` is drawn, with the limit it is held against.
 
-    For looking back: `measured` is charted, and where it has no series, nothing can be said.
+    The limit is the policy's `parameter`; or `limit`, where it moves (series whose labels `measured` has too) or comes
+    from elsewhere. Without either nothing is held against a number: only `for` can be tried out.
     """
 
     title: str
     measured: Callable[[Scope], Expr]
-    parameter: str = ""  # the limit's name; empty where a policy has none: only `for` can be tried out
+    parameter: str = ""
     unit: Unit = Unit.PLAIN
+    limit: Callable[[Scope], Expr | float] | None = None
+    limit_name: str = "limit"
+
+    def held_against(self, scope: Scope) -> Expr | float | None:
+        """The limit under the scope's policy; None without one."""
+        if self.limit is not None:
+            return self.limit(scope)
+        return scope.limit(self.parameter) if self.parameter else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,11 @@ class AlertKind:
     high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
     recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window
-    comparison: Comparison | None = None  # where the condition compares one series with one limit: it can be backtested
+    # For looking back: what is drawn, and what has series wherever the condition could be judged (else: what is drawn).
+    comparisons: tuple[Comparison, ...] = ()
+    known: Callable[[Scope], Expr] | None = None
+    # Where features have limits of their own: what such a limit is, for trying another one on the past.
+    feature_limit: Parameter | None = None
 
     # Where one alert has several rules in a policy: what tells them apart, in the group's name and as constant labels.
     variant: str = ""

@@ -37,22 +37,24 @@ class Recorder(Protocol):
 class Past:
     """What could be read. `grid` is what was looked at, which is less than `asked` where `kept` or `cut_short` say so.
 
-    `known`: the evaluations at which something was measured. `held`: for each condition its series, each with the
-    evaluations at which it held. `kept`: seconds that Prometheus keeps samples; None where it doesn't say.
+    `known`: of each measure the evaluations at which it had a series. `held`: for each condition its series, each with
+    the evaluations at which it held. `kept`: seconds that Prometheus keeps samples; None where it doesn't say.
     """
 
     asked: Interval
     grid: Grid
-    known: set[int]
+    known: tuple[set[int], ...]
     held: tuple[Held, ...]
     kept: int | None
     cut_short: str = ""
 
 
 def read_past(
-    prometheus: Recorder, measured: str, conditions: tuple[str, ...], span: int, now: float, interval: int
+    prometheus: Recorder, measures: tuple[str, ...], conditions: tuple[str, ...], span: int, now: float, interval: int
 ) -> Past:
     """The last `span` seconds, as rules evaluated every `interval` seconds would have seen them.
+
+    `measures` have a series wherever something could be judged.
 
     Unreachable or Refused where not even the newest part can be read; later trouble cuts the past short and is told.
     """
@@ -60,11 +62,10 @@ def read_past(
     asked = grid_of(now, span, interval)
     kept = retention_seconds(prometheus.runtime().retention)
     grid = _kept(asked, kept)
-    found, begins, cut_short = _Found(len(conditions)), grid.end, ""
+    found, begins, cut_short = _Found(len(measures), len(conditions)), grid.end, ""
     for chunk in grid.chunks():
         try:
-            expressions = (f"count({measured})", *conditions)
-            found.add([_read(prometheus, expression, chunk, until) for expression in expressions])
+            found.add([_read(prometheus, expression, chunk, until) for expression in (*measures, *conditions)])
         except (Unreachable, Refused) as error:
             if begins == grid.end:
                 raise
@@ -75,20 +76,21 @@ def read_past(
             cut_short = "the condition holds for too many series"
             break
     read = Grid(begins, grid.step, (grid.end - begins) // grid.step)
-    return Past(asked.span, read, found.known, found.held, kept, cut_short)
+    return Past(asked.span, read, tuple(found.known), found.held, kept, cut_short)
 
 
 class _Found:
     """What the chunks hold together."""
 
-    def __init__(self, conditions: int) -> None:
-        self.known: set[int] = set()
+    def __init__(self, measures: int, conditions: int) -> None:
+        self.known: list[set[int]] = [set() for _ in range(measures)]
         self._held: list[dict[tuple[tuple[str, str], ...], set[int]]] = [{} for _ in range(conditions)]
 
     def add(self, answers: list[Held]) -> None:
-        """Of one chunk: what was measured, then each condition."""
-        self.known.update(*(times for _, times in answers[0]))
-        for found, series in zip(self._held, answers[1:], strict=True):
+        """Of one chunk: what each measure had, then each condition."""
+        for known, series in zip(self.known, answers, strict=False):
+            known.update(*(times for _, times in series))
+        for found, series in zip(self._held, answers[len(self.known) :], strict=True):
             for labels, times in series:
                 found.setdefault(tuple(sorted(labels.items())), set()).update(times)
 
@@ -103,10 +105,19 @@ class _Found:
 
 def read_chart(prometheus: Recorder, measured: str, grid: Grid) -> tuple[list[Series], int]:
     """The highest values of each series of `measured` in steps that a chart can show, and that step in seconds."""
-    step = grid.step * max(1, -(-grid.count // CHART_POINTS))
+    step = _chart_step(grid)
     if step > grid.step:
         measured = f"max_over_time(({measured})[{step}s:{grid.step}s])"
     return prometheus.query_range(measured, grid.start, grid.end - grid.step, step), step
+
+
+def read_limit(prometheus: Recorder, limit: str, grid: Grid) -> list[Series]:
+    """A limit that moves, as it was at the steps of that chart."""
+    return prometheus.query_range(limit, grid.start, grid.end - grid.step, _chart_step(grid))
+
+
+def _chart_step(grid: Grid) -> int:
+    return grid.step * max(1, -(-grid.count // CHART_POINTS))
 
 
 def retention_seconds(text: str) -> int | None:

@@ -1,5 +1,6 @@
 """POST /api/models/<name>/backtest/: when an alert would have fired with other limits. Changes nothing."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,12 +13,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alerts.backtest import Interval
+from alerts.backtest_terms import Edits, why_not
 from alerts.backtest_words import notes, verdict
-from alerts.backtests import DAYS, Backtest, NotComparable, Trial, comparison_of
+from alerts.backtests import DAYS, Backtest, Trial
 from alerts.catalogue import KINDS
 from alerts.http import Refused, Unreachable
 from alerts.kind import AlertKind
-from controlplane.backtesting import Busy, candidates, errors_in, run
+from alerts.objectives import ObjectiveRow
+from alerts.policies import load_policies
+from controlplane.backtesting import Busy, candidates, errors_in, in_force, run
 from models_registry.api.base import StrictSerializer
 from models_registry.fleet import FleetModel, load_model
 from telemetry import promql
@@ -66,11 +70,30 @@ class BacktestQuestionSerializer(StrictSerializer):
 
     alert = serializers.CharField(help_text="An alert of the catalogue.")
     thresholds = serializers.DictField(child=serializers.FloatField(), required=False, default=dict)
+    targets = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        default=dict,
+        help_text="Of MLErrorBudgetBurn: targets of the model's objectives, by their names.",
+    )
+    feature_limits = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        default=dict,
+        help_text="Limits of single features, by their names, in place of their own: a ratio, or a drift threshold.",
+    )
     days = serializers.ChoiceField(choices=DAYS, default=7, help_text="How far to look back.")
 
     def get_fields(self) -> dict[str, Any]:
         # `for` is a word of Python's.
-        return {**super().get_fields(), "for": DurationField(required=False, help_text="For example 5m.")}
+        return {
+            **super().get_fields(),
+            "for": DurationField(required=False, help_text="For example 5m."),
+            "window": DurationField(
+                required=False,
+                help_text="Judged only where the series over it were recorded: else it counts as no data.",
+            ),
+        }
 
 
 class SpanSerializer(serializers.Serializer):
@@ -93,13 +116,20 @@ class TrialSerializer(serializers.Serializer):
     policy = serializers.CharField()
     enabled = serializers.BooleanField(help_text="False: the policy is off, and nothing is counted.")
     thresholds = serializers.DictField(child=serializers.FloatField())
+    targets = serializers.DictField(child=serializers.FloatField(), help_text="Of objectives, where it is about them.")
+    feature_limits = serializers.DictField(child=serializers.FloatField(), help_text="Those that were tried.")
+    no_data_seconds = serializers.IntegerField(help_text="Of the time asked for; more with a window not recorded yet.")
     count = serializers.IntegerField(allow_null=True)
     total_seconds = serializers.IntegerField(allow_null=True)
     longest_seconds = serializers.IntegerField(allow_null=True)
     firings = FiringSerializer(many=True, help_text=f"The newest {MOST_FIRINGS}.")
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "for": DurationField()}
+        return {
+            **super().get_fields(),
+            "for": DurationField(),
+            "window": DurationField(help_text="0s: it looks at the present, or over a window of its own."),
+        }
 
 
 class BacktestSerializer(serializers.Serializer):
@@ -114,7 +144,7 @@ class BacktestSerializer(serializers.Serializer):
     looked_at = SpanSerializer(help_text="The part of it that Prometheus keeps and that could be read in time.")
     step_seconds = serializers.IntegerField()
     retention_seconds = serializers.IntegerField(allow_null=True)
-    no_data_seconds = serializers.IntegerField(help_text="Of the time asked for.")
+    no_data_seconds = serializers.IntegerField(help_text="Of the time asked for, for the edited limits.")
     no_data = SpanSerializer(many=True, help_text=f"When nothing is known; the longest {MOST_GAPS}.")
     edited = TrialSerializer()
     present = TrialSerializer()
@@ -135,12 +165,17 @@ class BacktestView(APIView):
         question = BacktestQuestionSerializer(data=request.data)
         question.is_valid(raise_exception=True)
         asked = question.validated_data
-        kind = _kind(asked["alert"], model)
-        errors = errors_in(kind, asked["thresholds"], asked.get("for"))
+        policies = load_policies()
+        kind = _kind(asked["alert"], model, policies.objectives)
+        edits = Edits(
+            asked["thresholds"], asked.get("for"), asked.get("window"), asked["targets"], asked["feature_limits"]
+        )
+        present = in_force(kind, model, policies)
+        errors = errors_in(kind, model, present, edits)
         if errors:
             raise serializers.ValidationError({_FIELDS.get(name, name): [error] for name, error in errors.items()})
         try:
-            found = run(kind, model, asked["thresholds"], asked.get("for"), days=asked["days"])
+            found = run(kind, model, present, edits, days=asked["days"])
         except Busy as error:
             raise TooMany(str(error)) from error
         except Unreachable as error:
@@ -150,20 +185,14 @@ class BacktestView(APIView):
         return Response(BacktestSerializer(shown(found)).data)
 
 
-_FIELDS = {"for_seconds": "for"}
+_FIELDS = {"for_seconds": "for", "window_seconds": "window"}
 
 
-def _kind(name: str, model: FleetModel) -> AlertKind:
-    kinds = {kind.name: kind for kind in candidates(model)}
+def _kind(name: str, model: FleetModel, objectives: Sequence[ObjectiveRow]) -> AlertKind:
+    kinds = {kind.name: kind for kind in candidates(model, objectives)}
     if name in kinds:
         return kinds[name]
-    try:
-        error = f"There is no alert {name!r}." if name not in KINDS else ""
-        if not error:
-            comparison_of(KINDS[name])
-            error = f"{name} says nothing about {model.name}."
-    except NotComparable as reason:
-        error = str(reason)
+    error = why_not(KINDS[name], model, objectives) if name in KINDS else f"There is no alert {name!r}."
     raise serializers.ValidationError({"alert": [f"{error} Those that can be: {', '.join(sorted(kinds))}."]})
 
 
@@ -179,20 +208,24 @@ def shown(found: Backtest) -> dict[str, Any]:
         "looked_at": _span(found.grid.span),
         "step_seconds": found.grid.step,
         "retention_seconds": found.kept,
-        "no_data_seconds": found.unseen_seconds,
-        "no_data": [_span(g) for g in sorted(sorted(found.unseen, key=lambda g: -g.seconds)[:MOST_GAPS])],
-        "edited": _trial(found.edited, known=not found.knows_nothing),
-        "present": _trial(found.present, known=not found.knows_nothing),
+        "no_data_seconds": found.edited.unseen_seconds,
+        "no_data": [_span(g) for g in sorted(sorted(found.edited.unseen, key=lambda g: -g.seconds)[:MOST_GAPS])],
+        "edited": _trial(found.edited),
+        "present": _trial(found.present),
     }
 
 
-def _trial(trial: Trial, known: bool) -> dict[str, Any]:
-    replay = trial.replay if known else None
+def _trial(trial: Trial) -> dict[str, Any]:
+    replay = None if trial.knows_nothing else trial.replay
     return {
         "policy": trial.limits.policy_id,
         "enabled": trial.limits.enabled,
         "thresholds": dict(trial.limits.thresholds),
         "for": trial.limits.for_,
+        "window": trial.limits.window,
+        "targets": {objective.name: objective.target for objective in trial.terms.objectives},
+        "feature_limits": dict(trial.terms.feature_limits),
+        "no_data_seconds": trial.unseen_seconds,
         "count": replay.count if replay else None,
         "total_seconds": replay.total if replay else None,
         "longest_seconds": replay.longest if replay else None,

@@ -17,11 +17,14 @@ def days(scope: Scope) -> Expr:
     return _age(scope).over(_DAY)
 
 
+def _limit(scope: Scope) -> Expr:
+    """An age whose limit is not exported is held against the policy's."""
+    stated = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.matcher)).over(_DAY)
+    return stated.otherwise(_age(scope).times(0).plus(scope.limit("days")))
+
+
 def expression(scope: Scope) -> Expr:
-    limit = min_by(VERSION_LABELS, series(names.BASELINE_MAX_AGE, scope.beside.matcher)).over(_DAY)
-    # An age whose limit is not exported is held against the policy's.
-    limit = limit.otherwise(_age(scope.beside).times(0).plus(scope.limit("days")))
-    return carrying_traffic(days(scope).above(limit), scope)
+    return carrying_traffic(days(scope).above(_limit(scope.beside)), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -70,5 +73,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Age of the baseline in days", days, "days"),
+    comparisons=(Comparison("Age of the baseline in days", days, limit=_limit),),
 )

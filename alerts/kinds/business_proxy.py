@@ -2,21 +2,32 @@
 
 from alerts.expressions import Expr, max_by, min_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names
 
 _OF_PROXY = (*VERSION_LABELS, names.PROXY)
 
 
+# The worse of what several exporters tell; and a band with one side has no other.
+def _highest(scope: Scope) -> Expr:
+    return max_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher))
+
+
+def _lowest(scope: Scope) -> Expr:
+    return min_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher))
+
+
+def _upper(scope: Scope) -> Expr:
+    return min_by(_OF_PROXY, series(names.BUSINESS_PROXY_UPPER, scope.matcher))
+
+
+def _lower(scope: Scope) -> Expr:
+    return max_by(_OF_PROXY, series(names.BUSINESS_PROXY_LOWER, scope.matcher))
+
+
 def expression(scope: Scope) -> Expr:
-    # The worse of what several exporters tell; and a band with one side has no other.
-    above = max_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher)).above(
-        min_by(_OF_PROXY, series(names.BUSINESS_PROXY_UPPER, scope.beside.matcher))
-    )
-    below = min_by(_OF_PROXY, series(names.BUSINESS_PROXY, scope.matcher)).below(
-        max_by(_OF_PROXY, series(names.BUSINESS_PROXY_LOWER, scope.beside.matcher))
-    )
+    above, below = _highest(scope).above(_upper(scope.beside)), _lowest(scope).below(_lower(scope.beside))
     return carrying_traffic(above.otherwise(below), scope)
 
 
@@ -62,4 +73,8 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("Proxies and the upper side of their band", _highest, limit=_upper, limit_name="upper side"),
+        Comparison("Proxies and the lower side of their band", _lowest, limit=_lower, limit_name="lower side"),
+    ),
 )

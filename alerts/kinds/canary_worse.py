@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from alerts.expressions import Expr, increase, series, sum_by
 from alerts.guards import VERSION_LABELS, weight_series
-from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, histogram, labelled
 from alerts.recording import canaries
 from telemetry import names
@@ -21,6 +22,21 @@ def _worse(scope: Scope, version: str, live: str, measure: str) -> Expr:
     by_factor = of_version.at_least_matching(_MODEL, of_live.times(scope.limit(f"{measure}_factor")))
     by_margin = same_version.at_least_matching(_MODEL, of_live.plus(scope.limit(f"{measure}_margin")))
     return by_factor.and_on(VERSION_LABELS, by_margin)
+
+
+def _errors(scope: Scope) -> Expr:
+    return series(names.recorded(names.VERSION_ERROR_RATIO, scope.window_text), scope.matcher)
+
+
+def _p95(scope: Scope) -> Expr:
+    return series(names.recorded(names.VERSION_P95, scope.window_text), scope.matcher)
+
+
+def _allowed(scope: Scope, live: str, measure: str) -> Expr:
+    """From where on a canary is worse: the higher one of the factor and the margin over live."""
+    of_live = series(names.recorded(live, scope.window_text), scope.matcher)
+    by_margin = of_live.plus(scope.limit(f"{measure}_margin"))
+    return of_live.times(scope.limit(f"{measure}_factor")).at_least(by_margin).otherwise(by_margin)
 
 
 def expression(scope: Scope) -> Expr:
@@ -156,4 +172,20 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison(
+            "Errors by version",
+            _errors,
+            unit=Unit.RATIO,
+            limit=lambda scope: _allowed(scope, names.LIVE_ERROR_RATIO, "error"),
+            limit_name="canary's limit",
+        ),
+        Comparison(
+            "95th percentile latency by version",
+            _p95,
+            unit=Unit.SECONDS,
+            limit=lambda scope: _allowed(scope, names.LIVE_P95, "latency"),
+            limit_name="canary's limit",
+        ),
+    ),
 )

@@ -87,5 +87,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Shift of a class's share", shift, "shift", unit=Unit.PART),
+    comparisons=(Comparison("Shift of a class's share", shift, "shift", unit=Unit.PART),),
 )

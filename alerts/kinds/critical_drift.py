@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, max_by, series
 from alerts.guards import carrying_traffic, weight_series
-from alerts.kind import PAGE, TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
+from alerts.kind import PAGE, TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names, promql
 
@@ -11,8 +11,31 @@ _CRITICAL = promql.equals(names.CRITICAL, "true")
 
 
 def detected(scope: Scope) -> Expr:
-    """0 or 1, as the check judged."""
-    return max_by(_LABELS, series(names.DRIFT_DETECTED, scope.matcher, _CRITICAL))
+    """0 or 1, as the check judged; or as it would have judged a feature by another threshold."""
+    told = max_by(_LABELS, series(names.DRIFT_DETECTED, scope.matcher, _CRITICAL))
+    judged = told
+    for feature, threshold in scope.feature_limits.items():
+        scored = _score_of(feature, scope).and_on(_LABELS, told)
+        drifts = scored.above(threshold).times(0).plus(1)
+        judged = drifts.otherwise(scored.times(0)).otherwise(judged)
+    return judged
+
+
+def _score_of(feature: str, scope: Scope) -> Expr:
+    return max_by(_LABELS, series(names.DRIFT_SCORE, scope.matcher, promql.equals(names.FEATURE, feature)))
+
+
+def _score(scope: Scope) -> Expr:
+    """Of the critical features: what the check judged by."""
+    scored = max_by(_LABELS, series(names.DRIFT_SCORE, scope.matcher))
+    return scored.and_on(_LABELS, detected(scope))
+
+
+def _threshold(scope: Scope) -> Expr:
+    stated = max_by(_LABELS, series(names.DRIFT_THRESHOLD, scope.matcher))
+    for feature, threshold in scope.feature_limits.items():
+        stated = _score_of(feature, scope).times(0).plus(threshold).otherwise(stated)
+    return stated.and_on(_LABELS, detected(scope))
 
 
 def expression(scope: Scope) -> Expr:
@@ -55,5 +78,10 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Critical features that drift (1)", detected),
+    comparisons=(
+        Comparison("Critical features that drift (1)", detected),
+        Comparison("Drift score by feature", _score, limit=_threshold, limit_name="threshold"),
+    ),
+    known=detected,
+    feature_limit=Parameter("drift threshold", 0, "A drift score above it drifts.", maximum=100),
 )

@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import appearing, constant, labelled
 from telemetry import names, promql
 
@@ -10,9 +10,16 @@ _OF_STATE = (*VERSION_LABELS, names.STATE)
 _FAILING = promql.one_of(names.STATE, (names.SOURCE_FAILED, names.BASELINE_MISMATCH))
 
 
+def _failing(scope: Scope) -> Expr:
+    return max_by(_OF_STATE, series(names.CHECK_STATE, scope.matcher, _FAILING))
+
+
+def _any_state(scope: Scope) -> Expr:
+    return max_by(VERSION_LABELS, series(names.CHECK_STATE, scope.matcher))
+
+
 def expression(scope: Scope) -> Expr:
-    state = max_by(_OF_STATE, series(names.CHECK_STATE, scope.matcher, _FAILING))
-    return carrying_traffic(state.equal_to(1), scope)
+    return carrying_traffic(_failing(scope).equal_to(1), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -51,4 +58,6 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(Comparison("Checks in a state of failure (1)", _failing),),
+    known=_any_state,
 )

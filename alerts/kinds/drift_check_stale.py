@@ -2,7 +2,7 @@
 
 from alerts.expressions import Expr, call, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.proof_series import constant, labelled, lagging
 from telemetry import names, promql
 
@@ -16,12 +16,20 @@ def _counted_from(scope: Scope) -> Expr:
     return succeeded.otherwise(max_by(VERSION_LABELS, series(names.CHECK_FIRST_DUE, scope.matcher)))
 
 
+def _silence(scope: Scope) -> Expr:
+    return call("time").minus(_counted_from(scope))
+
+
+def _interval(scope: Scope) -> Expr:
+    stated = max_by(VERSION_LABELS, series(names.CHECK_INTERVAL, scope.matcher))
+    return stated.otherwise(_counted_from(scope).times(0).plus(_UNKNOWN_INTERVAL))
+
+
 def expression(scope: Scope) -> Expr:
-    silence = call("time").minus(_counted_from(scope))
-    interval = max_by(VERSION_LABELS, series(names.CHECK_INTERVAL, scope.beside.matcher))
-    interval = interval.otherwise(_counted_from(scope.beside).times(0).plus(_UNKNOWN_INTERVAL))
     paused = series(names.CHECK_STATE, scope.beside.matcher, promql.equals(names.STATE, "paused")).equal_to(1)
-    stale = silence.above(interval.times(scope.limit("intervals"))).unless_on(VERSION_LABELS, paused)
+    stale = (
+        _silence(scope).above(_interval(scope.beside).times(scope.limit("intervals"))).unless_on(VERSION_LABELS, paused)
+    )
     return carrying_traffic(stale, scope)
 
 
@@ -78,4 +86,7 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("Check intervals since the last success", lambda s: _silence(s).over(_interval(s)), "intervals"),
+    ),
 )

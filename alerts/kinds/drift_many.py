@@ -4,7 +4,8 @@ import math
 
 from alerts.expressions import Expr, count_by, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names
 
@@ -18,11 +19,18 @@ def _drifting(scope: Scope) -> Expr:
     return count_by(VERSION_LABELS, max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.matcher).equal_to(1)))
 
 
+def _all(scope: Scope) -> Expr:
+    return count_by(VERSION_LABELS, max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.matcher)))
+
+
+def _drifting_or_none(scope: Scope) -> Expr:
+    return _drifting(scope).otherwise(_all(scope).times(0))
+
+
 def expression(scope: Scope) -> Expr:
     drifting = _drifting(scope)
-    all_of_them = count_by(VERSION_LABELS, max_by(_OF_FEATURE, series(names.DRIFT_DETECTED, scope.beside.matcher)))
     many = drifting.at_least(scope.limit("features"))
-    part = _drifting(scope.beside).over(all_of_them).at_least(scope.limit("share"))
+    part = _drifting(scope.beside).over(_all(scope.beside)).at_least(scope.limit("share"))
     few = drifting.at_least(scope.limit("fewest")).and_on(VERSION_LABELS, part)
     return carrying_traffic(many.otherwise(few), scope)
 
@@ -75,4 +83,14 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("Features that drift", _drifting_or_none, "features"),
+        Comparison(
+            "Share of features that drift",
+            lambda scope: _drifting_or_none(scope).over(_all(scope)),
+            "share",
+            unit=Unit.FEATURES,
+            limit_name="a large part",
+        ),
+    ),
 )

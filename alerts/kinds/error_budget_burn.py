@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from alerts.burn_rate import TIERS, Tier, base_window, burning, of_period
+from alerts.burn_rate import TIERS, Tier, bad_share, base_window, burning, of_period, tolerated
 from alerts.expressions import Expr, max_by, series, set_label
 from alerts.guards import REQUESTS_PER_MINUTE
-from alerts.kind import PAGE, TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import PAGE, TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.objectives import ObjectiveRow
 from telemetry import names, promql
 
@@ -69,6 +70,14 @@ def _tier_kind(tier: Tier, days: int, objectives: tuple[ObjectiveRow, ...]) -> B
             f"times as fast as lasts for {days} days, for {promql.duration(tier.long_window(days))} and still now."
         ),
         tier=tier,
+        comparisons=(
+            Comparison(
+                f"Bad answers over {promql.duration(tier.long_window(days))}, {tier.name}",
+                lambda scope: bad_share(tier, kind.of(scope), days),
+                unit=Unit.RATIO,
+                limit=lambda scope: tolerated(tier, kind.of(scope), days),
+            ),
+        ),
     )
     return kind
 
@@ -89,8 +98,13 @@ def _no_data_kind(days: int, objectives: tuple[ObjectiveRow, ...]) -> BurnKind:
             "{model_name} is served, but for {for} there have been no counts for its objective {objective}, "
             "route {route}: nobody would notice if it was missed."
         ),
+        known=_served,
     )
     return kind
+
+
+def _served(scope: Scope) -> Expr:
+    return max_by((names.MODEL,), series(names.TRAFFIC_WEIGHT, scope.matcher))
 
 
 def _unmeasured(objectives: list[ObjectiveRow], days: int, scope: Scope) -> Expr:
@@ -124,6 +138,8 @@ def _kind(
     description: str,
     for_: int = 0,
     tier: Tier | None = None,
+    comparisons: tuple[Comparison, ...] = (),
+    known: Callable[[Scope], Expr] | None = None,
 ) -> BurnKind:
     about = {objective.model for objective in objectives}
     return BurnKind(
@@ -141,6 +157,8 @@ def _kind(
         concerns=lambda model: model.name in about,
         variant=f"{days}d:{name}",
         variant_labels={names.PERIOD: f"{days}d", names.TIER: name},
+        comparisons=comparisons,
+        known=known,
         tier=tier,
         period_days=days,
         objectives=objectives,

@@ -23,5 +23,8 @@ KIND = AlertKind(
     ),
     expression=_DEFAULTED.expression,
     cases=_DEFAULTED.cases,
-    comparison=Comparison("Defaulted ratio by feature", _DEFAULTED.measured, "ratio", unit=Unit.PART),
+    comparisons=(
+        Comparison("Defaulted ratio by feature", _DEFAULTED.measured, unit=Unit.PART, limit=_DEFAULTED.limit),
+    ),
+    feature_limit=_DEFAULTED.own,
 )

@@ -23,5 +23,6 @@ KIND = AlertKind(
     ),
     expression=_MISSING.expression,
     cases=_MISSING.cases,
-    comparison=Comparison("Missing ratio by feature", _MISSING.measured, "ratio", unit=Unit.PART),
+    comparisons=(Comparison("Missing ratio by feature", _MISSING.measured, unit=Unit.PART, limit=_MISSING.limit),),
+    feature_limit=_MISSING.own,
 )

@@ -24,5 +24,8 @@ KIND = AlertKind(
     ),
     expression=_OUT_OF_RANGE.expression,
     cases=_OUT_OF_RANGE.cases,
-    comparison=Comparison("Out-of-range ratio by feature", _OUT_OF_RANGE.measured, "ratio", unit=Unit.PART),
+    comparisons=(
+        Comparison("Out-of-range ratio by feature", _OUT_OF_RANGE.measured, unit=Unit.PART, limit=_OUT_OF_RANGE.limit),
+    ),
+    feature_limit=_OUT_OF_RANGE.own,
 )

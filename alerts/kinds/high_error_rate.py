@@ -88,5 +88,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Errors, invalid input not counted", error_ratio, "ratio", unit=Unit.RATIO),
+    comparisons=(Comparison("Errors, invalid input not counted", error_ratio, "ratio", unit=Unit.RATIO),),
 )

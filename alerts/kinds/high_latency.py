@@ -75,5 +75,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("95th percentile latency", p95, "seconds", unit=Unit.SECONDS),
+    comparisons=(Comparison("95th percentile latency", p95, "seconds", unit=Unit.SECONDS),),
 )

@@ -73,5 +73,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Refused as invalid", refused_ratio, "ratio", unit=Unit.RATIO),
+    comparisons=(Comparison("Refused as invalid", refused_ratio, "ratio", unit=Unit.RATIO),),
 )

@@ -1,19 +1,33 @@
 """A served model whose request series are gone: every alert on its traffic is blind."""
 
-from alerts.expressions import Expr, max_by, series
+from alerts.expressions import Expr, count_by, max_by, series
 from alerts.guards import MODEL_LABELS, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import constant, counting, labelled, vanishing
 from telemetry import names
 
 
+def _desired(scope: Scope) -> Expr:
+    return max_by(MODEL_LABELS, series(names.DESIRED_WEIGHT, scope.matcher))
+
+
+def _applied(scope: Scope) -> Expr:
+    """What replicas say themselves, for the time that the control plane is dead."""
+    return max_by(MODEL_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher))
+
+
+def _told(scope: Scope) -> Expr:
+    return _desired(scope).otherwise(_applied(scope))
+
+
+def _counting(scope: Scope) -> Expr:
+    return count_by(MODEL_LABELS, series(names.REQUESTS, scope.matcher)).otherwise(_told(scope).times(0))
+
+
 def expression(scope: Scope) -> Expr:
-    desired = max_by(MODEL_LABELS, series(names.DESIRED_WEIGHT, scope.matcher)).above(0)
-    # What replicas say themselves, for the time that the control plane is dead.
-    applied = max_by(MODEL_LABELS, series(names.TRAFFIC_WEIGHT, scope.matcher)).above(0)
     counted = max_by(MODEL_LABELS, series(names.REQUESTS, scope.beside.matcher))
     # Not absent(): over several models it stays blind while one of them is counted.
-    return desired.otherwise(applied).unless_on(MODEL_LABELS, counted)
+    return _desired(scope).above(0).otherwise(_applied(scope).above(0)).unless_on(MODEL_LABELS, counted)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -50,4 +64,6 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(Comparison("Series that count requests", _counting),),
+    known=_told,
 )

@@ -130,5 +130,5 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
-    comparison=Comparison("Shift of the median score", shift, "shift", unit=Unit.SCORE),
+    comparisons=(Comparison("Shift of the median score", shift, "shift", unit=Unit.SCORE),),
 )

@@ -49,5 +49,5 @@ KIND = AlertKind(
     description="Replicas that serve {model_name} have started more than {starts} times within {window}.",
     expression=expression,
     cases=cases,
-    comparison=Comparison("Starts of replicas", starts, "starts"),
+    comparisons=(Comparison("Starts of replicas", starts, "starts"),),
 )

@@ -2,16 +2,24 @@
 
 from alerts.expressions import Expr, series
 from alerts.guards import MODEL_LABELS, REQUESTS_PER_MINUTE, busy_model
-from alerts.kind import PAGE, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, from_start, labelled
 from telemetry import names
 
 
+def _filled(scope: Scope) -> Expr:
+    return series(names.SATURATION, scope.matcher)
+
+
+def _refused(scope: Scope) -> Expr:
+    return series(names.recorded(names.OVERLOADED_RATIO, scope.window_text), scope.matcher)
+
+
 def expression(scope: Scope) -> Expr:
     # Of the model, not of a version: the limit is the model's, and any version's requests can be the ones refused.
-    full = series(names.SATURATION, scope.matcher).at_least(scope.limit("in_flight"))
-    refused = series(names.recorded(names.OVERLOADED_RATIO, scope.window_text), scope.matcher)
-    return full.otherwise(busy_model(refused.at_least(scope.limit("refused")), scope))
+    full = _filled(scope).at_least(scope.limit("in_flight"))
+    return full.otherwise(busy_model(_refused(scope).at_least(scope.limit("refused")), scope))
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -86,4 +94,8 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("In flight, the fullest replica", _filled, "in_flight", unit=Unit.FILLED),
+        Comparison("Refused as overloaded", _refused, "refused", unit=Unit.RATIO),
+    ),
 )

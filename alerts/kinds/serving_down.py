@@ -1,7 +1,7 @@
 """Nobody answers: a model that ought to be served, and no replica that is up has it loaded."""
 
-from alerts.expressions import Expr, max_by, over_window, series
-from alerts.kind import PAGE, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.expressions import Expr, count_by, max_by, over_window, series
+from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import constant, from_start, labelled
 from telemetry import names
 
@@ -9,17 +9,29 @@ _MODEL = (names.MODEL,)
 _TARGET = ("job", "instance")
 
 
+def _wanted(scope: Scope) -> Expr:
+    """The last word of a control plane that may be dead by now."""
+    return max_by(_MODEL, over_window("last_over_time", names.DESIRED_WEIGHT, scope.window_text, scope.matcher))
+
+
+def _loaded(scope: Scope) -> Expr:
+    """What replicas that are up have loaded."""
+    return series(names.MODEL_INFO, scope.matcher).unless_on(_TARGET, series("up").equal_to(0))
+
+
+def _serving(scope: Scope) -> Expr:
+    """Loaded copies of the model's versions; 0 where there is none of a model that is wanted."""
+    return count_by(_MODEL, _loaded(scope)).otherwise(_wanted(scope).times(0))
+
+
 def expression(scope: Scope) -> Expr:
     beside = scope.beside.matcher
-    # The last word of a control plane that may be dead by now.
-    wanted = max_by(_MODEL, over_window("last_over_time", names.DESIRED_WEIGHT, scope.window_text, scope.matcher))
     # The word of one that lives: registered, and given no traffic. A withdrawn model is not down.
     registered = max_by(_MODEL, series(names.MODEL_REGISTERED, beside))
     withdrawn = registered.unless_on(_MODEL, max_by(_MODEL, series(names.DESIRED_WEIGHT, beside)).above(0))
-    unreachable = series("up").equal_to(0)
-    loaded = series(names.MODEL_INFO, beside).unless_on(_TARGET, unreachable)
     # Not absent(): over several models it stays blind while one of them lives.
-    return wanted.above(0).unless_on(_MODEL, withdrawn).unless_on(_MODEL, max_by(_MODEL, loaded))
+    loaded = max_by(_MODEL, _loaded(scope.beside))
+    return _wanted(scope).above(0).unless_on(_MODEL, withdrawn).unless_on(_MODEL, loaded)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -73,4 +85,6 @@ KIND = AlertKind(
     description="{model_name} ought to answer requests, and for {for} no replica that is up has had it loaded.",
     expression=expression,
     cases=cases,
+    comparisons=(Comparison("Versions loaded on replicas that are up", _serving),),
+    known=_wanted,
 )

@@ -2,7 +2,8 @@
 
 from alerts.expressions import Expr, call, increase, max_by, series, sum_by
 from alerts.guards import MODEL_LABELS, VERSION_LABELS, weight_series
-from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, from_start, labelled
 from telemetry import names
 
@@ -20,15 +21,22 @@ def shares(scope: Scope) -> Expr:
     return series(names.recorded(names.TRAFFIC_SHARE, scope.window_text), scope.matcher)
 
 
-def expression(scope: Scope) -> Expr:
-    points = scope.limit("share")
+def _applied_off(scope: Scope) -> Expr:
     weights = series(names.TRAFFIC_WEIGHT, scope.matcher)
     desired = _desired(scope.beside, max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.beside.matcher)))
     # Replica by replica: one that is left behind would vanish in a mean over many.
     off = call("abs", max_by(_OF_REPLICA, weights).minus_matching(VERSION_LABELS, desired))
-    applied = max_by(VERSION_LABELS, off).above(points)
-    share = shares(scope)
-    observed = call("abs", share.minus(_desired(scope.beside, shares(scope.beside)))).above(points)
+    return max_by(VERSION_LABELS, off)
+
+
+def _observed_off(scope: Scope) -> Expr:
+    return call("abs", shares(scope).minus(_desired(scope.beside, shares(scope.beside))))
+
+
+def expression(scope: Scope) -> Expr:
+    points = scope.limit("share")
+    applied = _applied_off(scope).above(points)
+    observed = _observed_off(scope).above(points)
     asked = sum_by(MODEL_LABELS, increase(names.REQUESTS, scope.window_text, scope.beside.matcher))
     enough = asked.at_least(scope.limit("requests"))
     return applied.otherwise(observed.and_on(MODEL_LABELS, enough))
@@ -119,4 +127,8 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("Applied share off the desired one, the worst replica", _applied_off, "share", unit=Unit.SHARE),
+        Comparison("Observed share off the desired one", _observed_off, "share", unit=Unit.SHARE),
+    ),
 )

@@ -2,26 +2,42 @@
 
 from alerts.expressions import Expr, count_by, max_by, series
 from alerts.guards import MODEL_LABELS, VERSION_LABELS
-from alerts.kind import TICKET, AlertKind, Case, Owner, Plane, Scope, Timing
+from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
 from alerts.proof_series import appearing, constant, labelled, vanishing
 from telemetry import names
 
 _REPLICA, _FRAMEWORK = "instance", "onnx"
 
 
+def _desired(scope: Scope) -> Expr:
+    return max_by(VERSION_LABELS, series(names.DESIRED_WEIGHT, scope.matcher))
+
+
+def _loaded(scope: Scope) -> Expr:
+    """On how many replicas each version is loaded."""
+    info = series(names.MODEL_INFO, scope.matcher)
+    return count_by(VERSION_LABELS, max_by((*VERSION_LABELS, _REPLICA), info)).otherwise(_desired(scope).times(0))
+
+
+def _replicas(scope: Scope) -> Expr:
+    """How many replicas ought to serve the model: each shows its limit, whatever it has loaded of the model."""
+    serving = max_by((*MODEL_LABELS, _REPLICA), series(names.IN_FLIGHT_LIMIT, scope.matcher))
+    info = max_by((*MODEL_LABELS, _REPLICA), series(names.MODEL_INFO, scope.matcher))
+    return count_by(MODEL_LABELS, serving.otherwise(info))
+
+
+def _told(scope: Scope) -> Expr:
+    """While no control plane tells, nobody knows what is registered."""
+    return max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+
+
 def expression(scope: Scope) -> Expr:
-    info, all_info = (series(names.MODEL_INFO, each.matcher) for each in (scope, scope.beside))
+    info = series(names.MODEL_INFO, scope.matcher)
     registered = max_by(VERSION_LABELS, series(names.VERSION_REGISTERED, scope.beside.matcher))
-    # While no control plane tells, nobody knows what is registered.
-    told = max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.beside.matcher))
-    unknown = max_by(VERSION_LABELS, info).unless_on(VERSION_LABELS, registered).and_on(MODEL_LABELS, told)
-    desired = max_by(VERSION_LABELS, series(names.DESIRED_WEIGHT, scope.matcher))
-    loaded = count_by(VERSION_LABELS, max_by((*VERSION_LABELS, _REPLICA), info)).otherwise(desired.times(0))
-    # A replica that ought to serve the model shows its limit, whatever it has loaded of it.
-    serving = max_by((*MODEL_LABELS, _REPLICA), series(names.IN_FLIGHT_LIMIT, scope.beside.matcher))
-    replicas = count_by(MODEL_LABELS, serving.otherwise(max_by((*MODEL_LABELS, _REPLICA), all_info)))
-    lacking = loaded.below_matching(MODEL_LABELS, replicas).and_on(VERSION_LABELS, desired.above(0))
-    return unknown.otherwise(lacking)
+    held = max_by(VERSION_LABELS, info)
+    unknown = held.unless_on(VERSION_LABELS, registered).and_on(MODEL_LABELS, _told(scope.beside))
+    lacking = _loaded(scope).below_matching(MODEL_LABELS, _replicas(scope.beside))
+    return unknown.otherwise(lacking.and_on(VERSION_LABELS, _desired(scope).above(0)))
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -81,4 +97,8 @@ KIND = AlertKind(
     ),
     expression=expression,
     cases=cases,
+    comparisons=(
+        Comparison("Replicas that have the version loaded", _loaded, limit=_replicas, limit_name="all replicas"),
+    ),
+    known=_told,
 )

@@ -17,6 +17,7 @@ SHORT, LONG = 600, 100_000
 STRIP = 5  # height of a strip of bands, above the lines
 
 Points = Sequence[tuple[float, float]]
+Named = tuple[str, Points]
 # From when to when, and what is said of it.
 Stretch = tuple[float, float, str]
 # A value as a coordinate of the drawing.
@@ -80,6 +81,8 @@ class Chart:
     limit_text: str = ""
     second_at: str = ""
     second_text: str = ""
+    limit_lines: tuple[Line, ...] = ()
+    second_lines: tuple[Line, ...] = ()
     marks: tuple[Mark, ...] = ()
     bands: tuple[Band, ...] = ()
     problem: str = ""
@@ -111,8 +114,21 @@ class Drawing:
     gaps: tuple[Stretch, ...] = ()
 
 
-def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, end: float, step: float) -> Chart:
-    """The lines of `named` (label, samples) between `start` and `end`, the largest last values first where too many."""
+def draw(
+    drawing: Drawing,
+    named: Sequence[Named],
+    start: float,
+    end: float,
+    step: float,
+    *,
+    limits: Sequence[Named] = (),
+    second_limits: Sequence[Named] = (),
+    left_out: int = 0,
+) -> Chart:
+    """The lines of `named` (label, samples) between `start` and `end`, the largest last values first where too many.
+
+    `limits` and `second_limits` are limits that move; `left_out` counts lines that were left out before.
+    """
     filled = [(label, [(t, v) for t, v in points if math.isfinite(v)]) for label, points in named]
     filled = [(label, points) for label, points in filled if points]
     if not filled:
@@ -121,7 +137,7 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
     chosen.sort(key=lambda named_points: named_points[0])
     # A server that has just begun to be watched fills the chart instead of its right edge.
     start = max(start, min(points[0][0] for _, points in chosen) - step)
-    highest = max(v for _, points in chosen for _, v in points)
+    highest = max(v for _, points in (*chosen, *limits, *second_limits) for _, v in points if math.isfinite(v))
     limit = max(drawing.limit or 0, drawing.second_limit or 0)
     top = _nice(max(highest, limit * 1.15, drawing.top or 0))
 
@@ -132,20 +148,25 @@ def draw(drawing: Drawing, named: Sequence[tuple[str, Points]], start: float, en
     def y(value: float) -> str:
         return f"{HEIGHT - BOTTOM - max(0.0, min(1.0, value / top)) * (HEIGHT - BOTTOM - TOP):.1f}"
 
-    lines = tuple(_line(slot, label, points, x, y, step, drawing.unit) for slot, (label, points) in enumerate(chosen))
+    def lines_of(held: Sequence[Named]) -> tuple[Line, ...]:
+        return tuple(_line(slot, label, points, x, y, step, drawing.unit) for slot, (label, points) in enumerate(held))
+
+    lines = lines_of(chosen)
     return Chart(
         key=drawing.key,
         title=drawing.title,
         summary="Last values: " + ", ".join(f"{line.label} {line.last}" for line in lines) + ".",
         unit=drawing.unit.value,
         lines=lines,
-        left_out=len(filled) - len(chosen),
+        left_out=len(filled) - len(chosen) + left_out,
         y_ticks=tuple(Tick(y(top * part), show(top * part, drawing.unit)) for part in (0, 0.5, 1)),
         x_ticks=tuple(_time_tick(start + (end - start) * part, x, end - start) for part in (0, 0.5, 1)),
         limit_at=y(drawing.limit) if drawing.limit is not None else "",
         limit_text=f"{drawing.limit_name} {show(drawing.limit, drawing.unit)}" if drawing.limit is not None else "",
         second_at=y(drawing.second_limit) if drawing.second_limit is not None else "",
         second_text=f"{drawing.second_name} {show(drawing.second_limit, drawing.unit)}",
+        limit_lines=lines_of(limits),
+        second_lines=lines_of(second_limits),
         marks=tuple(Mark(x(m.timestamp()), text, m) for m, text in drawing.marks if start <= m.timestamp() <= end),
         bands=tuple(_bands(drawing, start, end, x)),
     )

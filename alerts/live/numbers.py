@@ -12,6 +12,8 @@ class Unit(Enum):
     RATIO = "% of requests"
     SHARE = "% of traffic"
     PART = "% of values"
+    FILLED = "% of the limit"
+    FEATURES = "% of features"
     SECONDS = "seconds"
     RATE = "requests per second"
     SCORE = "score"
@@ -24,7 +26,7 @@ def show(value: float | None, unit: Unit = Unit.PLAIN) -> str:
         return UNKNOWN
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if unit in (Unit.RATIO, Unit.SHARE, Unit.PART):
+    if unit in (Unit.RATIO, Unit.SHARE, Unit.PART, Unit.FILLED, Unit.FEATURES):
         return f"{_digits(value * 100)} %"
     if unit is Unit.SECONDS:
         return f"{_digits(value * 1000)} ms" if abs(value) < 1 else f"{_digits(value)} s"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from alerts.annotations import readable, readable_duration
+from alerts.backtest_terms import why_not
 from alerts.catalogue import KINDS
 from alerts.live.part import DEFAULT_SPAN, SPANS, Subject, look, span_of
 from alerts.live.words import ToldChange
@@ -139,7 +140,7 @@ def policy_rows(model: FleetModel) -> list[PolicyRow]:
                 waits=readable_duration(limits.for_),
                 severity=severity_of(kind, model, limits.severity),
                 enabled=limits.enabled,
-                can_look_back=kind.comparison is not None,
+                can_look_back=not why_not(kind, model, policies.objectives),
             )
         )
     return rows

@@ -1,10 +1,11 @@
 """Looking back on a real Prometheus whose past is known to the sample; and how much it is asked, whatever happens."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,18 +13,22 @@ import pytest
 import yaml
 
 from alerts import recorded_past
-from alerts.backtest import MOST_POINTS, Grid, Interval
+from alerts.backtest import MOST_POINTS, Interval
+from alerts.backtest_terms import Edits, NotComparable, Terms, edit, why_not
 from alerts.backtest_words import lasted, notes, verdict
-from alerts.backtests import Backtest, NotComparable, backtest, comparison_of, edit
+from alerts.backtests import Backtest, backtest
 from alerts.catalogue import KINDS
+from alerts.expressions import Expr
 from alerts.http import Unreachable
 from alerts.kind import AlertKind, Scope
-from alerts.policies import Limits, Policies, Policy
+from alerts.policies import Policies, Policy
 from alerts.prometheus import Prometheus, Series
-from alerts.recorded_past import read_chart, retention_seconds
+from alerts.recorded_past import retention_seconds
 from alerts.rule import catalogue_rule
 from controlplane.stack.prometheus import Prometheus as Server
-from tests.alerts import tools
+from models_registry.fleet import FleetModel
+from telemetry.names import DRIFT_SCORE, DRIFT_THRESHOLD
+from tests.alerts import tools, watched_conditions
 from tests.alerts.fleets import OPTIONS, feature, model
 from tests.alerts.watched_past import (
     ARGUMENTS,
@@ -41,8 +46,15 @@ from tests.alerts.watched_past import (
 
 LATENCY = KINDS["MLInferenceHighLatencyP95"]
 FRAUD = model("fraud", features=(feature("amount", critical=True),))
-PRESENT = Policies().limits(LATENCY)
+PRESENT = Terms(Policies().limits(LATENCY))
 DAY = 24 * HOUR
+CHURN = model("churn", features=(feature("f0", critical=True), *(feature(f"f{n}") for n in range(1, 5))))
+ABOUT_MODELS = [kind for kind in KINDS.values() if kind.on_models]
+
+
+def terms_of(kind: AlertKind) -> Terms:
+    """The catalogue's, with the objective of `churn`."""
+    return Terms(Policies().limits(kind), (watched_conditions.OBJECTIVE,))
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +93,11 @@ def look(watched: Server, end: int) -> Callable[..., Backtest]:
         for_: int | None = None,
         *,
         days: int = 1,
-        present: Limits = PRESENT,
+        window: int | None = None,
+        present: Terms = PRESENT,
         client: Prometheus | None = None,
     ) -> Backtest:
-        edited = edit(present, thresholds or {}, for_)
+        edited = edit(present, Edits(thresholds or {}, for_, window))
         return backtest(client or Prometheus(watched.url), LATENCY, FRAUD, present, edited, OPTIONS, days=days, now=end)
 
     return look
@@ -125,7 +138,7 @@ def test_the_guards_of_the_rule_hold_in_the_past_too(look: Look) -> None:
 
 def test_what_is_missing_is_a_gap_and_is_said(look: Look, end: int) -> None:
     found = look()
-    assert found.gaps == (Interval(end - GAP[0], end - GAP[1]),)
+    assert found.edited.gaps == (Interval(end - GAP[0], end - GAP[1]),)
     assert "2 h of the 24 hours have no data" in verdict(found)
 
 
@@ -135,14 +148,14 @@ def test_a_month_reaches_as_far_as_the_server_keeps_and_says_so(look: Look, end:
     assert found.grid.span.seconds == 10 * DAY
     assert found.grid.step == 90
     # All but the day that has samples, and the two hours within it.
-    assert found.unseen_seconds == 29 * DAY + 2 * HOUR
+    assert found.edited.unseen_seconds == 29 * DAY + 2 * HOUR
     assert "29 d 2 h of the 30 days have no data" in verdict(found)
     assert any("keeps 10 d" in note for note in notes(found))
     assert any("every 1 min 30 s, while the rule is evaluated every 30 s" in note for note in notes(found))
 
 
 def test_a_policy_that_is_off_is_said_to_be_off(look: Look) -> None:
-    found = look({"seconds": 0.4}, present=replace(PRESENT, enabled=False))
+    found = look({"seconds": 0.4}, present=Terms(replace(PRESENT.limits, enabled=False)))
     assert found.present.replay is None
     assert "The present policy is off" in verdict(found)
 
@@ -150,8 +163,8 @@ def test_a_policy_that_is_off_is_said_to_be_off(look: Look) -> None:
 def test_a_quality_alert_goes_on_firing_until_the_next_check(watched: Server, end: int) -> None:
     """Its rule has keep_firing_for: a check's interval and five minutes."""
     kind = KINDS["MLFeatureMissingRatioHigh"]
-    limits = Policies().limits(kind)
-    found = backtest(Prometheus(watched.url), kind, FRAUD, limits, limits, OPTIONS, days=1, now=end)
+    terms = Terms(Policies().limits(kind))
+    found = backtest(Prometheus(watched.url), kind, FRAUD, terms, terms, OPTIONS, days=1, now=end)
     began = end - GONE_MISSING.age
     assert found.present.replay is not None
     (firing,) = found.present.replay.firings
@@ -159,13 +172,15 @@ def test_a_quality_alert_goes_on_firing_until_the_next_check(watched: Server, en
     assert firing.labels == {"model_version": "v1", "feature_name": "amount"}
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.comparison], ids=lambda k: k.name)
-def test_what_each_kind_asks_is_understood(kind: AlertKind, watched: Server, end: int) -> None:
-    limits = Policies().limits(kind)
-    client = Prometheus(watched.url)
-    backtest(client, kind, FRAUD, limits, limits, OPTIONS, days=30, now=end)
-    scope = Scope((FRAUD,), limits.thresholds, limits.window, limits.for_, OPTIONS)
-    read_chart(client, comparison_of(kind).measured(scope).text, Grid(end - DAY, STEP, DAY // STEP))
+@pytest.mark.parametrize("kind", ABOUT_MODELS, ids=lambda k: k.name)
+def test_every_alert_about_a_model_is_asked_for_in_a_way_that_is_understood(
+    kind: AlertKind, watched: Server, end: int
+) -> None:
+    terms = terms_of(kind)
+    found = backtest(Prometheus(watched.url), kind, CHURN, terms, terms, OPTIONS, days=1, now=end)
+    assert found.present.replay is not None
+    assert not found.cut_short
+    assert {drawn.problem for drawn in found.drawn} <= {""}
 
 
 def test_no_data_at_all_is_not_called_never(watched: Server, end: int) -> None:
@@ -177,7 +192,8 @@ def test_no_data_at_all_is_not_called_never(watched: Server, end: int) -> None:
 
 def test_the_chart_keeps_the_peaks(look: Look, end: int) -> None:
     found = look(days=7)
-    (series,) = found.charted
+    (drawn,) = found.drawn
+    (series,) = drawn.series
     assert max(value for _, value in series.points) == 0.5
     assert len(series.points) <= recorded_past.CHART_POINTS + 1
 
@@ -187,7 +203,7 @@ def test_the_chart_keeps_the_peaks(look: Look, end: int) -> None:
 
 def test_the_rendered_rule_fires_at_the_same_evaluations(look: Look, end: int, tmp_path: Path) -> None:
     """The day in promtool, with the rule as it is published: at each edge, both agree to the evaluation."""
-    limits = edit(PRESENT, {"seconds": 0.25}, 600)
+    limits = edit(PRESENT, Edits({"seconds": 0.25}, 600)).limits
     replay = look({"seconds": 0.25}, 600).edited.replay
     assert replay is not None
     rule = catalogue_rule(LATENCY, Policy(limits, (FRAUD,)), OPTIONS)
@@ -261,8 +277,8 @@ def test_a_server_that_stops_answering_leaves_what_was_read(look: Look, watched:
     assert found.grid.count == MOST_POINTS
     assert "no answer in time" in found.cut_short
     assert any(note.startswith("Only the last 3 d 19 h were looked at") for note in notes(found))
-    assert found.unseen_seconds == 6 * DAY + 2 * HOUR
-    assert found.chart_problem
+    assert found.edited.unseen_seconds == 6 * DAY + 2 * HOUR
+    assert all(drawn.problem for drawn in found.drawn)
 
 
 def test_when_the_time_is_up_no_more_is_asked(look: Look, watched: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +289,7 @@ def test_when_the_time_is_up_no_more_is_asked(look: Look, watched: Server, monke
     found = look({"seconds": 0.25}, days=7, client=client)
     assert len(client.asked) == 3
     assert "reading took 10 seconds" in found.cut_short
-    assert found.chart_problem.startswith("Not drawn")
+    assert [drawn.problem.startswith("Not drawn") for drawn in found.drawn] == [True]
 
 
 def test_a_server_that_is_down_is_unreachable(look: Look) -> None:
@@ -281,23 +297,140 @@ def test_a_server_that_is_down_is_unreachable(look: Look) -> None:
         look(client=Prometheus("http://127.0.0.1:9", timeout=0.5))
 
 
+# --- Conditions of more than one series -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An alert on `churn`'s past, what is edited, and the seconds that each of the two would have fired for."""
+
+    alert: str
+    edits: Edits
+    present: list[int]
+    edited: list[int]
+    labels: dict[str, str]
+
+
+UNTIL_THE_NEXT_CHECK = OPTIONS.check_interval + 300
+SITUATIONS = [
+    # The canary fails six times as often as live for 20 minutes: with a margin of 10 points that is not enough.
+    Situation("MLCanaryWorse", Edits({"error_margin": 0.1}), [900], [], {"model_version": "v2"}),
+    Situation("MLCanaryWorse", Edits(for_=1080), [900], [120], {"model_version": "v2"}),
+    Situation(
+        "MLDriftManyFeatures",
+        Edits({"features": 4, "share": 0.7}),
+        [3600 - 900 + UNTIL_THE_NEXT_CHECK],
+        [],
+        {"model_version": "v1"},
+    ),
+    Situation("MLInferenceSaturated", Edits({"in_flight": 0.96}), [300], [], {}),
+    Situation("MLServingDown", Edits(for_=540), [480], [60], {}),
+    # 14.4 times a budget of 1 % is less than a fifth, of 2 % it is more; 1 in 1,000 burns one of 0.05 % slowly.
+    Situation("MLErrorBudgetBurn", Edits(targets={"answers": 0.98}), [1800], [], {"tier": "page-fast"}),
+    Situation("MLErrorBudgetBurn", Edits(targets={"answers": 0.9995}), [1800], [43200], {"tier": "page-fast"}),
+    # f0's score is 0.15 but for an hour: another threshold for that feature alone.
+    Situation(
+        "MLDriftCriticalFeatureDetected",
+        Edits(feature_limits={"f0": 0.4}),
+        [3600 - 900 + UNTIL_THE_NEXT_CHECK],
+        [],
+        {"model_version": "v1", "feature_name": "f0"},
+    ),
+    Situation(
+        "MLDriftCriticalFeatureDetected",
+        Edits(feature_limits={"f0": 0.1}),
+        [3600 - 900 + UNTIL_THE_NEXT_CHECK],
+        [43200 - 900],
+        {"model_version": "v1", "feature_name": "f0"},
+    ),
+]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda s: f"{s.alert}-{s.edits}"[:70])
+def test_the_whole_condition_is_looked_back_at(situation: Situation, watched: Server, end: int) -> None:
+    kind = KINDS[situation.alert]
+    present = terms_of(kind)
+    edited = edit(present, situation.edits)
+    found = backtest(Prometheus(watched.url), kind, CHURN, present, edited, OPTIONS, days=1, now=end)
+    assert found.present.replay is not None and found.edited.replay is not None
+    assert [episode.seconds for episode in found.present.replay.episodes] == situation.present
+    assert [episode.seconds for episode in found.edited.replay.episodes] == situation.edited
+    first = found.present.replay.firings[0]
+    assert {label: first.labels[label] for label in situation.labels} == situation.labels
+    assert found.edited.unseen_seconds == DAY - watched_conditions.SPAN
+
+
+def test_a_limit_that_moves_is_drawn_as_it_was(watched: Server, end: int) -> None:
+    """A canary may fail twice as often as live, or a point more, whichever is more."""
+    kind = KINDS["MLCanaryWorse"]
+    present = terms_of(kind)
+    edited = edit(present, Edits({"error_margin": 0.1}))
+    found = backtest(Prometheus(watched.url), kind, CHURN, present, edited, OPTIONS, days=1, now=end)
+    errors, latency = found.drawn
+    assert isinstance(errors.limit, tuple) and isinstance(errors.present_limit, tuple)
+    assert levels(errors.limit) == {0.11}
+    assert levels(errors.present_limit) == {0.02}
+    assert isinstance(latency.limit, tuple) and latency.present_limit is None
+    assert levels(latency.limit) == {0.3}
+
+
+def levels(limit: tuple[Series, ...]) -> set[float]:
+    return {round(value, 6) for series in limit for _, value in series.points}
+
+
+def test_another_window_is_judged_only_where_it_was_recorded(look: Look) -> None:
+    found = look(window=120)
+    assert found.edited.knows_nothing and not found.present.knows_nothing
+    assert verdict(found).startswith("With these limits nothing can be said")
+    assert "The present policy would have fired 2 times" in verdict(found)
+    assert any(note.startswith("Series over 2 min are recorded only while a policy asks") for note in notes(found))
+
+
+def test_a_window_over_what_replicas_count_themselves_can_be_tried(watched: Server, end: int) -> None:
+    kind = KINDS["MLServingDown"]
+    present = terms_of(kind)
+    edited = edit(present, Edits(window=3600))
+    found = backtest(Prometheus(watched.url), kind, CHURN, present, edited, OPTIONS, days=1, now=end)
+    assert not found.edited.knows_nothing and notes(found) == []
+
+
 # --- What can be backtested -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.comparison], ids=lambda k: k.name)
-def test_what_a_kind_says_it_compares_is_in_its_rule(kind: AlertKind) -> None:
-    limits = Policies().limits(kind)
-    scope = Scope((FRAUD,), limits.thresholds, limits.window, limits.for_, OPTIONS)
-    comparison = comparison_of(kind)
-    assert comparison.measured(scope).text in kind.expression(scope).text
-    assert not comparison.parameter or comparison.parameter in kind.defaults
+@pytest.mark.parametrize("kind", ABOUT_MODELS, ids=lambda k: k.name)
+def test_what_is_drawn_is_in_the_rule_or_beside_it(kind: AlertKind) -> None:
+    """Every metric of a chart, of its limit and of what shows that something is known is one that the rule reads."""
+    for each in kind.rendered((watched_conditions.OBJECTIVE,)):
+        limits = terms_of(kind).limits
+        scope = Scope((CHURN,), limits.thresholds, limits.window, limits.for_, OPTIONS)
+        read = metrics(each.expression(scope).text)
+        drawn = [comparison.measured(scope) for comparison in each.comparisons]
+        held = [limit for c in each.comparisons if isinstance(limit := c.held_against(scope), Expr)]
+        known = [each.known(scope)] if each.known else []
+        assert drawn or known, "nothing shows when it could be judged"
+        shown = set().union(*(metrics(expression.text) for expression in [*drawn, *held, *known]))
+        # The score that a drift check judged by; the rule reads its verdict.
+        assert shown - read <= {DRIFT_SCORE, DRIFT_THRESHOLD}
 
 
-def test_an_alert_that_is_more_than_one_comparison_is_refused(watched: Server, end: int) -> None:
-    canary = KINDS["MLCanaryWorse"]
-    limits = Policies().limits(canary)
-    with pytest.raises(NotComparable, match="MLCanaryWorse"):
-        backtest(Prometheus(watched.url), canary, FRAUD, limits, limits, OPTIONS, days=1, now=end)
+def metrics(expression: str) -> set[str]:
+    return set(re.findall(r"[a-z_:]+(?:\w|:)+(?=\{)", expression))
+
+
+@pytest.mark.parametrize(
+    ("alert", "about", "reason"),
+    [
+        ("PlumblineDown", CHURN, "about Plumbline itself"),
+        ("MLErrorBudgetBurn", FRAUD, "has no objective"),
+        ("MLFeatureMissingRatioHigh", model("bare", features=()), "says nothing about bare"),
+    ],
+)
+def test_what_has_no_past_says_why(alert: str, about: FleetModel, reason: str, watched: Server, end: int) -> None:
+    kind = KINDS[alert]
+    terms = terms_of(kind)
+    assert reason in why_not(kind, about, terms.objectives)
+    with pytest.raises(NotComparable, match=reason):
+        backtest(Prometheus(watched.url), kind, about, terms, terms, OPTIONS, days=1, now=end)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A day of `fraud`'s recorded latency, as a function of time, and a Prometheus store filled with it.
+"""A day of `fraud`'s recorded latency, as a function of time, and a Prometheus store with it (and with `churn`).
 
 A sample at each evaluation of a rule, every 30 s. The 95th percentile is 0.2 s, but for three breaches; for two hours
 there are no samples at all. `amount` goes missing for half an hour.
@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.alerts import watched_conditions
 
 STEP = 30
 HOUR = 3600
@@ -58,7 +60,7 @@ def samples(end: int) -> Iterator[str]:
 def fill_store(folder: Path, end: int) -> None:
     """The day up to `end` as blocks of a Prometheus store in `folder`."""
     text = folder.with_suffix(".openmetrics")
-    text.write_text("\n".join([*samples(end), "# EOF\n"]))
+    text.write_text("\n".join([*samples(end), *watched_conditions.samples(end), "# EOF\n"]))
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", text, folder], check=True, capture_output=True
     )

@@ -11,17 +11,18 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from alerts.models import AlertPolicy
+from alerts.models import AlertPolicy, Objective
 from alerts.policy_edits import set_policy
 from controlplane import backtesting
 from controlplane.stack.prometheus import Prometheus
 from models_registry.actor import SYSTEM
-from models_registry.models import Change
+from models_registry.models import Change, MLModel
+from tests.alerts import watched_conditions
 from tests.alerts.watched_past import ARGUMENTS, fill_store
 from tests.fixtures.registry import Registry, make_model, make_team
 from tests.page_text import text_of
 
-LATENCY = "MLInferenceHighLatencyP95"
+LATENCY, MISSING = "MLInferenceHighLatencyP95", "MLFeatureMissingRatioHigh"
 API = "/api/models/fraud/backtest/"
 PAGE = "/models/fraud/backtest/"
 PEOPLE = ("stranger", "teammate", "on_call", "owner", "superuser")
@@ -90,6 +91,32 @@ class TestTheApi:
         assert (found["present"]["policy"], found["present"]["for"]) == ("model:fraud", "0s")
         assert found["present"]["count"] == 1
 
+    def test_a_window_that_was_not_recorded_is_no_data_rather_than_silence(self, viewer: Client, reached: None) -> None:
+        found = post(viewer, days=1, window="2m").json()
+        assert (found["edited"]["window"], found["present"]["window"]) == ("2m", "5m")
+        assert found["edited"]["count"] is None and found["present"]["count"] == 2
+        assert found["edited"]["no_data_seconds"] == 86400 and found["present"]["no_data_seconds"] < 7500
+        assert any("only while a policy asks for that window" in note for note in found["notes"])
+
+    def test_the_limit_of_one_feature_can_be_tried(self, viewer: Client, reached: None) -> None:
+        found = post(viewer, alert=MISSING, days=1, feature_limits={"amount": 0.3}).json()
+        assert found["edited"]["feature_limits"] == {"amount": 0.3}
+        assert (found["present"]["count"], found["edited"]["count"]) == (1, 0)
+
+    def test_another_target_of_an_objective_can_be_tried(
+        self, viewer: Client, reached: None, registry: Registry
+    ) -> None:
+        make_model("churn", registry.team)
+        objective = watched_conditions.OBJECTIVE
+        Objective.objects.create(
+            model=MLModel.objects.get(name="churn"), name=objective.name, kind=objective.kind, target=objective.target
+        )
+        body = {"alert": "MLErrorBudgetBurn", "days": 1, "targets": {"answers": 0.98}}
+        found = viewer.post("/api/models/churn/backtest/", body, content_type="application/json").json()
+        assert (found["present"]["targets"], found["edited"]["targets"]) == ({"answers": 0.99}, {"answers": 0.98})
+        assert (found["present"]["total_seconds"], found["edited"]["count"]) == (1800, 0)
+        assert found["present"]["firings"][0]["labels"]["tier"] == "page-fast"
+
     def test_where_nothing_is_known_there_are_no_numbers(self, viewer: Client, reached: None) -> None:
         found = viewer.post(API, {"alert": "MLInferenceHighErrorRate"}, content_type="application/json").json()
         assert found["edited"]["count"] is None and found["present"]["total_seconds"] is None
@@ -118,13 +145,19 @@ class TestTheApi:
         ("body", "field", "told"),
         [
             ({"alert": "Nonsense"}, "alert", "no alert 'Nonsense'"),
-            ({"alert": "MLCanaryWorse"}, "alert", "can't be backtested"),
+            ({"alert": "PlumblineDown"}, "alert", "about Plumbline itself"),
+            ({"alert": "MLErrorBudgetBurn"}, "alert", "fraud has no objective"),
             ({"thresholds": {"second": 1}}, "thresholds", "no limit 'second'"),
             ({"thresholds": {"seconds": 99}}, "thresholds", "at most"),
             ({"for": "a while"}, "for", "not a duration"),
             ({"for": "8d"}, "for", "up to 1w"),
             ({"days": 365}, "days", "not a valid choice"),
-            ({"window": "5m"}, "window", "Unknown field"),
+            ({"window": "1s"}, "window", "A window is"),
+            ({"windows": "5m"}, "windows", "Unknown field"),
+            ({"targets": {"answers": 0.99}}, "targets", "no objective 'answers'"),
+            ({"feature_limits": {"amount": 0.1}}, "feature_limits", "no limits of single features"),
+            ({"alert": MISSING, "feature_limits": {"amount": 2}}, "feature_limits", "from 0 to 100%"),
+            ({"alert": MISSING, "feature_limits": {"nonsense": 0.1}}, "feature_limits", "no feature 'nonsense'"),
         ],
     )
     def test_a_wrong_field_is_named(
@@ -158,8 +191,8 @@ class TestTheApi:
 class TestThePage:
     def test_begins_with_the_choice_of_an_alert(self, viewer: Client, unreachable: None) -> None:
         text = text_of(viewer.get(PAGE).content.decode())
-        assert LATENCY in text
-        assert "MLCanaryWorse" not in text
+        assert all(kind in text for kind in (LATENCY, "MLCanaryWorse", "MLServingDown"))
+        assert not any(kind in text for kind in ("MLErrorBudgetBurn", "PlumblineDown"))
 
     def test_shows_both_policies_and_both_limits(self, viewer: Client, reached: None) -> None:
         html = viewer.get(PAGE, {"alert": LATENCY, "limit_seconds": "0.25", "for_seconds": "5m", "days": 1})
@@ -171,6 +204,22 @@ class TestThePage:
         assert html.content.decode().count('class="pl-band pl-band-edited"') == 3
         assert html.content.decode().count('class="pl-band pl-band-present"') == 2
         assert 'class="pl-band pl-band-gap"' in html.content.decode()
+
+    def test_a_condition_of_several_series_has_a_chart_for_each(
+        self, viewer: Client, reached: None, registry: Registry
+    ) -> None:
+        make_model("churn", registry.team)
+        typed = {"alert": "MLCanaryWorse", "limit_error_margin": "0.04", "days": 1}
+        html = viewer.get("/models/churn/backtest/", typed).content.decode()
+        text = text_of(html)
+        assert "The present policy would have fired once, for 15 min" in text
+        assert "With these limits it would have fired once, for 15 min" in text
+        assert "Errors by version" in text and "95th percentile latency by version" in text
+        assert "edited a canary's limit" not in text and "edited canary's limit 5 %" in text
+        assert "present canary's limit 2 %" in text
+        assert (
+            html.count('class="pl-line pl-limit"') == 2 and html.count('class="pl-line pl-limit pl-limit-second"') == 1
+        )
 
     def test_without_edits_it_is_about_the_policy_in_force(self, viewer: Client, reached: None) -> None:
         text = text_of(viewer.get(PAGE, {"alert": LATENCY}).content.decode())
@@ -205,7 +254,7 @@ class TestThePage:
         assert told in text
         assert "Prometheus" not in text
 
-    @pytest.mark.parametrize("alert", ["MLCanaryWorse", "<script>alert(1)</script>"])
+    @pytest.mark.parametrize("alert", ["PlumblineDown", "<script>alert(1)</script>"])
     def test_an_alert_that_can_not_be_is_not_found(self, viewer: Client, unreachable: None, alert: str) -> None:
         answer = viewer.get(PAGE, {"alert": alert})
         assert answer.status_code == 404
@@ -267,12 +316,22 @@ class TestSaving:
         assert f"{PAGE}?alert={LATENCY}" in models and "/models/elsewhere/backtest/" not in models
         everything = client.get(f"/backtest/?alert={LATENCY}").content.decode()
         assert "/models/elsewhere/backtest/" in everything and PAGE in everything
-        assert client.get("/backtest/?alert=MLCanaryWorse").status_code == 404
+        assert client.get("/backtest/?alert=PlumblineDown").status_code == 404
+
+    def test_what_is_typed_goes_along_to_the_choice_and_to_the_model(
+        self, unreachable: None, registry: Registry, superuser: User
+    ) -> None:
+        client, typed = signed_in(superuser), {"alert": LATENCY, "limit_seconds": "0.2", "for_seconds": "3m"}
+        choice = client.get("/backtest/", {**typed, "other": "x"}).content.decode()
+        assert f"{PAGE}?alert={LATENCY}&amp;limit_seconds=0.2&amp;for_seconds=3m" in choice
+        straight = client.get("/backtest/", {**typed, "model": str(registry.model.pk)})
+        assert straight.url == f"{PAGE}?alert={LATENCY}&limit_seconds=0.2&for_seconds=3m"  # type: ignore[attr-defined]
 
     def test_the_models_page_leads_to_the_backtest_of_what_can_be(self, viewer: Client, unreachable: None) -> None:
         html = viewer.get("/models/fraud/").content.decode()
         assert f'href="{PAGE}?alert={LATENCY}"' in html
-        assert f"{PAGE}?alert=MLCanaryWorse" not in html
+        assert f'href="{PAGE}?alert=MLCanaryWorse"' in html
+        assert f"{PAGE}?alert=MLErrorBudgetBurn" not in html
 
     def test_the_policys_form_leads_to_the_backtest(self, unreachable: None, registry: Registry, owner: User) -> None:
         set_policy(LATENCY, model=registry.model, for_seconds=60, actor=SYSTEM)

@@ -32,6 +32,22 @@
     localise(document);
   });
 
+  // A link that takes along what is typed in a form: limits that are tried out before they are saved.
+  function takeAlong(event) {
+    const link = event.target.closest?.("a[data-typed-in]");
+    const form = link && document.querySelector(link.dataset.typedIn);
+    if (!form) return;
+    const url = new URL(link.href);
+    for (const [name, value] of new FormData(form)) {
+      const isTried = name.startsWith("limit_") || ["for_seconds", "window_seconds", "model"].includes(name);
+      if (isTried && value) url.searchParams.set(name, value);
+      else if (isTried) url.searchParams.delete(name);
+    }
+    link.href = url;
+  }
+  document.addEventListener("click", takeAlong);
+  document.addEventListener("auxclick", takeAlong);
+
   // A part that can't be refreshed says so instead of looking fresh.
   function stale(event, isStale) {
     const part = event.target.closest?.("[data-refreshes]");
