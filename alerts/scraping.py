@@ -5,14 +5,13 @@ and go. Paths are relative to prometheus.yml, which Prometheus reads through the
 """
 
 import json
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from alerts.options import LONGEST_DRIFT_SCRAPE_INTERVAL, RenderOptions
 from alerts.yaml_text import dump
 from models_registry.fleet import Fleet
-from models_registry.heartbeats import FORGET_AFTER
+from models_registry.heartbeats import is_lost
 from telemetry import names
 from telemetry.promql import duration
 
@@ -45,9 +44,10 @@ def render_prometheus(options: RenderOptions) -> str:
     )
 
 
-def render_targets(fleet: Fleet, options: RenderOptions, now: datetime) -> dict[str, str]:
-    """File name -> file_sd JSON, one for each job. A replica long silent is no longer scraped."""
-    replicas = sorted({r.address for r in fleet.replicas if now - r.last_seen_at <= FORGET_AFTER})
+def render_targets(fleet: Fleet, options: RenderOptions) -> dict[str, str]:
+    """File name -> file_sd JSON, one for each job. A replica that is lost is no longer scraped."""
+    newest = max((r.last_seen_at for r in fleet.replicas), default=None)
+    replicas = sorted({r.address for r in fleet.replicas if newest is not None and not is_lost(r.last_seen_at, newest)})
     addresses = {names.JOB_INFERENCE: replicas} | fixed_targets(options)
     return {
         f"{job}.json": json.dumps(target_groups(job, found, options), indent=2, ensure_ascii=False) + "\n"

@@ -124,12 +124,12 @@ def _reach(now: datetime) -> str:
     return ""
 
 
-def _targets(now: datetime) -> str:
-    return f"{sync_targets(now)} target files changed"
+def _targets(_now: datetime) -> str:
+    return f"{sync_targets()} target files changed"
 
 
-def _replicas(now: datetime) -> str:
-    return f"{forget_lost(now)} lost replicas forgotten"
+def _replicas(_now: datetime) -> str:
+    return f"{forget_lost()} lost replicas forgotten"
 
 
 def _incidents(now: datetime) -> str:

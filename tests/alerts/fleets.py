@@ -148,7 +148,7 @@ def bundle(fleet: Fleet = RICH, policies: Policies = POLICIES, options: RenderOp
 
 def written(files: dict[str, str], folder: Path, fleet: Fleet | None = None, options: RenderOptions = OPTIONS) -> Path:
     """`files` in `folder`, with the targets of `fleet` beside prometheus.yml."""
-    targets = render_targets(fleet, options, NOW) if fleet else {}
+    targets = render_targets(fleet, options) if fleet else {}
     for path, text in (files | {f"prometheus/targets/{name}": text for name, text in targets.items()}).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")

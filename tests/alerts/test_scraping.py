@@ -19,7 +19,7 @@ def jobs(options: RenderOptions = OPTIONS) -> dict[str, dict[str, Any]]:
 
 
 def targets(options: RenderOptions = OPTIONS, fleet: Any = SMALL) -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in render_targets(fleet, options, NOW).items()}
+    return {name: json.loads(text) for name, text in render_targets(fleet, options).items()}
 
 
 def test_both_planes_and_the_watchers_are_scraped() -> None:
@@ -48,6 +48,13 @@ def test_replicas_are_scraped_where_they_said_and_forgotten_when_silent_for_long
     assert targets(fleet=fleet)["model-inference.json"] == [
         {"targets": ["10.0.0.1:8000", "10.0.0.2:8000"], "labels": labels}
     ]
+
+
+def test_replicas_that_all_fell_silent_at_once_are_scraped_on() -> None:
+    """It is the control plane that no longer hears them: unscraped, each of their models would page."""
+    long_ago = NOW - 9 * FORGET_AFTER
+    fleet = replace(RICH, replicas=(replica("a", "10.0.0.1:8000", long_ago), replica("b", "10.0.0.2:8000", long_ago)))
+    assert targets(fleet=fleet)["model-inference.json"][0]["targets"] == ["10.0.0.1:8000", "10.0.0.2:8000"]
 
 
 def test_a_fleet_without_replicas_has_no_targets() -> None:

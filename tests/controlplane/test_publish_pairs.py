@@ -169,7 +169,7 @@ def test_the_bundle_names_all_of_them(plumbline_home: Path, settings: Settings) 
     [told] = config["alerting"]["alertmanagers"]
     assert told["static_configs"] == [{"targets": ["a1:9093", "a2:9093"]}]
     assert render_options().further_prometheus_urls == ("http://p2:9090",)
-    sync_targets(datetime.now(UTC))
+    sync_targets()
     assert '"p2:9090"' in (settings.TARGETS_DIR / "prometheus.json").read_text()
 
 

@@ -1,7 +1,7 @@
 """What replicas tell is kept as one row each, and forgotten when they are gone."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -12,7 +12,7 @@ from tests.fixtures.registry import Registry, make_model
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
-BEAT = Heartbeat("r1", "10.0.0.1:8501", datetime(2026, 4, 1, tzinfo=UTC), "abc", {"fraud": ["v1"]}, {})
+BEAT = Heartbeat("r1", "10.0.0.1:8501", timezone.now(), "abc", {"fraud": ["v1"]}, {})
 
 
 def starts(name: str) -> int:
@@ -35,7 +35,7 @@ def test_a_process_counts_once_for_each_model_that_it_serves(registry: Registry)
     assert (starts("fraud"), starts("churn")) == (1, 1)
     receive(replace(BEAT, loaded={"fraud": ["v2"], "churn": ["v1"]}))
     assert (starts("fraud"), starts("churn")) == (1, 1)
-    receive(replace(BEAT, started_at=BEAT.started_at + timedelta(hours=1)))
+    receive(replace(BEAT, started_at=BEAT.started_at + timedelta(seconds=1)))
     assert (starts("fraud"), starts("churn")) == (2, 1)
 
 
@@ -45,9 +45,23 @@ def test_each_replica_counts(registry: Registry):
     assert (Replica.objects.count(), starts("fraud")) == (3, 3)
 
 
-def test_a_replica_that_is_long_silent_is_forgotten(registry: Registry):
+def test_an_old_process_that_loads_a_new_model_has_not_restarted(registry: Registry):
+    receive(replace(BEAT, started_at=BEAT.started_at - timedelta(days=30)))
+    assert starts("fraud") == 0
+
+
+def test_a_replica_that_is_silent_while_others_are_heard_is_forgotten(registry: Registry):
     receive(BEAT)
-    now = timezone.now()
-    assert forget_lost(now) == 0
-    assert forget_lost(now + FORGET_AFTER + timedelta(seconds=1)) == 1
-    assert not Replica.objects.exists()
+    receive(replace(BEAT, replica="r2"))
+    assert forget_lost() == 0
+    Replica.objects.filter(name="r1").update(last_seen_at=timezone.now() - FORGET_AFTER - timedelta(seconds=1))
+    assert forget_lost() == 1
+    assert Replica.objects.get().name == "r2"
+
+
+def test_replicas_that_all_fell_silent_are_kept(registry: Registry):
+    """Their heartbeats get nowhere: that is no word of theirs."""
+    receive(BEAT)
+    receive(replace(BEAT, replica="r2"))
+    Replica.objects.update(last_seen_at=timezone.now() - 9 * FORGET_AFTER)
+    assert (forget_lost(), Replica.objects.count()) == (0, 2)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from controlplane.checks import CheckImpossible, CheckRefused
 from controlplane.first_release import write_first_release
@@ -22,7 +21,7 @@ class Command(BaseCommand):
             release = write_first_release(files, render_bundle, self.stdout.write)
         except (Busy, CheckRefused, CheckImpossible, OSError) as error:
             raise CommandError(str(error)) from error
-        sync_targets(timezone.now())
+        sync_targets()
         if release is None:
             self.stdout.write(f"{files.current} exists already: nothing to do.")
             return

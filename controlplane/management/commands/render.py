@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from alerts.scraping import render_targets
 from controlplane.bundle import PROMETHEUS_CONFIG, TARGETS, Bundle
@@ -55,7 +54,7 @@ def write_beside(bundle: Bundle, directory: Path) -> None:
     for left in (draft, old):
         shutil.rmtree(left, ignore_errors=True)
     bundle.write(draft)
-    write_targets(draft / TARGETS, render_targets(load_fleet(), render_options(), timezone.now()))
+    write_targets(draft / TARGETS, render_targets(load_fleet(), render_options()))
     if directory.exists():
         directory.rename(old)
     draft.rename(directory)
