@@ -56,6 +56,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(registry) + generate_latest(http_registry()), content_type=CONTENT_TYPE_LATEST)
 
 
+_ROLES = ("live", "canary")
+
+
 def _models() -> Iterator[Metric]:
     weights = GaugeMetricFamily(
         names.DESIRED_WEIGHT,
@@ -74,7 +77,9 @@ def _models() -> Iterator[Metric]:
         starts.add_metric([model.name], model.replica_starts)
         for each in model.versions:
             versions.add_metric([model.name, each.version], 1)
-        for (version, role), share in model.weights().items():
+        # Nothing is said by silence: a withdrawn model's last word is 0, also for whoever outlives us.
+        withdrawn = {} if model.split.live else {(v.version, role): 0.0 for v in model.versions for role in _ROLES}
+        for (version, role), share in (withdrawn | model.weights()).items():
             weights.add_metric([model.name, version, role], share)
     yield from (weights, registered, versions, starts)
 

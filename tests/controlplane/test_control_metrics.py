@@ -50,6 +50,15 @@ def test_the_registry_is_told_model_by_model(client: Client) -> None:
     assert of(samples, "plumbline_replica_starts_total") == {("fraud",): 3}
 
 
+def test_a_withdrawn_model_is_told_to_have_no_traffic(client: Client) -> None:
+    """A series that only ended would be taken for the last word of a control plane that died: 'down' for a day."""
+    make_model("fraud", versions=("v1",))
+    assert of(scrape(client), "plumbline_model_desired_weight") == {
+        ("fraud", "v1", "live"): 0,
+        ("fraud", "v1", "canary"): 0,
+    }
+
+
 def test_an_empty_registry_says_nothing_that_it_does_not_know(client: Client, settings: Settings) -> None:
     settings.GRAFANA_URL = ""
     samples = scrape(client)
