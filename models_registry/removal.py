@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 
@@ -25,6 +26,8 @@ class InUse(ValueError):
 
 def delete_team(team: Team, *, actor: Actor, reason: str = "") -> Change:
     """Delete a team that owns nothing any more, with its receivers and members."""
+    if team.name == settings.PLATFORM_TEAM:
+        raise InUse(f"{team} is told when Plumbline itself is down: name another team in PLATFORM_TEAM first.")
     return _delete(team, team_document(team), actor, reason, remedy="give them to another team first")
 
 

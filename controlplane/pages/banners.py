@@ -12,6 +12,7 @@ from django.utils import timezone
 from alerts.models import SilenceReminder
 from alerts.views.frame import partial
 from controlplane.models import LoopState, Peer, Release
+from models_registry.models import Receiver
 
 # Runs of the loop that may be missed before the page says so.
 MISSED_RUNS = 4
@@ -45,10 +46,12 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def banners(now: datetime) -> list[Banner]:
-    """What is wrong with Plumbline itself, and which silences end though they are needed, in four queries."""
+    """What is wrong with Plumbline itself, and which silences end though they are needed, in five queries."""
     found = [_peer(peer) for peer in Peer.objects.filter(reachable=False).order_by("name")]
     if loop := _loop(LoopState.objects.first(), now):
         found.append(loop)
+    if not Receiver.objects.filter(team__name=settings.PLATFORM_TEAM).exists():
+        found.append(_nobody_minds())
     newest = Release.objects.exclude(outcome__in=[*Release.UNFINISHED, Release.Outcome.SUPERSEDED]).first()
     if newest is not None and newest.outcome not in Release.GOOD:
         found.append(
@@ -72,6 +75,18 @@ def banners(now: datetime) -> list[Banner]:
         )
         for reminder in SilenceReminder.objects.filter(stands=True, ends_at__gt=now)[:MOST_REMINDERS]
     ]
+
+
+def _nobody_minds() -> Banner:
+    return Banner(
+        "bad",
+        "Nobody is told when Plumbline itself is down",
+        f"PLATFORM_TEAM names the team {settings.PLATFORM_TEAM}, which doesn't exist or has no receiver. Alerts about "
+        "Plumbline, and of teams without a receiver, reach nobody.",
+        None,
+        reverse("admin:models_registry_team_changelist"),
+        "Teams",
+    )
 
 
 def _peer(peer: Peer) -> Banner:

@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from controlplane.models import Peer
-from tests.fixtures.registry import Registry
+from tests.fixtures.registry import Registry, make_team
 
 PAGES = ("/", "/releases/", "/incidents/", "/changes/", "/runbooks/", "/models/fraud/", "/runbooks/MLCanaryWorse/")
 
@@ -37,6 +37,16 @@ def test_the_banners_say_what_is_lost(client: Client, lost_alertmanager: None, s
     shown = client.get("/banners/").content.decode()
     assert "Alertmanager can&#x27;t be reached" in shown
     assert "Nobody is notified while it is down." in shown
+
+
+@pytest.mark.parametrize("told", ["nobody", "a team without a receiver", "a team with one"])
+def test_a_platform_team_that_cannot_be_told_is_a_banner(client: Client, db: None, stranger: User, told: str) -> None:
+    """The alert about a dead Plumbline would end at Plumbline."""
+    if told != "nobody":
+        make_team("platform", receivers=told == "a team with one")
+    client.force_login(stranger)
+    shown = client.get("/banners/").content.decode()
+    assert ("Nobody is told when Plumbline itself is down" in shown) == (told != "a team with one")
 
 
 def test_a_stranger_to_the_system_sees_none(client: Client, db: None) -> None:

@@ -23,7 +23,7 @@ from models_registry.fleet import Fleet, FleetBaseline, FleetModel, FleetVersion
 from models_registry.models import ModelVersion
 from models_registry.split import Split
 from tests.alerts.watched_model import fill_store
-from tests.fixtures.registry import Registry, make_baseline, make_model
+from tests.fixtures.registry import Registry, make_baseline, make_model, make_team
 from tests.page_text import text_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -193,6 +193,10 @@ class TestThePage:
 
 @pytest.mark.django_db
 class TestBanners:
+    @pytest.fixture(autouse=True)
+    def platform_team(self, db: None) -> None:
+        make_team("platform")
+
     def titles(self) -> list[str]:
         return [banner.title for banner in banners(timezone.now())]
 

@@ -146,6 +146,12 @@ def test_a_team_that_owns_a_model_or_a_feature_stays(registry: Registry):
     assert not Change.objects.filter(object_type="team").exists()
 
 
+def test_the_team_that_is_told_when_plumbline_is_down_stays(db: None):
+    with pytest.raises(InUse, match="name another team in PLATFORM_TEAM first"):
+        removal.delete_team(make_team("platform"), actor=SYSTEM)
+    assert Team.objects.get().name == "platform"
+
+
 # --- Edits and their Changes ------------------------------------------------------------------------------------
 
 

@@ -90,8 +90,9 @@ def test_a_heartbeat_tells_where_to_scrape_and_what_is_loaded(replica: Client, r
 
 
 def test_a_start_is_counted_once_however_often_it_is_told(replica: Client, registry: Registry):
-    for started_at in ("2026-04-01T12:00:00Z", "2026-04-01T12:00:00Z", "2026-04-01T13:00:00Z"):
-        post(replica, heartbeat(started_at=started_at))
+    first, second = (timezone.now() - timedelta(seconds=ago) for ago in (20, 5))
+    for started_at in (first, first, second):
+        post(replica, heartbeat(started_at=started_at.isoformat()))
     registry.model.refresh_from_db()
     assert registry.model.replica_starts.total == 2
 
