@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from alerts.annotations import readable, readable_duration
+from alerts.backtest_terms import why_not
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind
 from alerts.models import CustomAlert
@@ -54,6 +55,7 @@ class AlertValues:
     policies: tuple[tuple[str, bool], ...]
     values: tuple[Sourced, ...]
     feature_limits: tuple[FeatureLimit, ...] = ()
+    can_look_back: bool = False
 
     @property
     def told_by(self) -> str:
@@ -79,9 +81,10 @@ def _of_kind(
     limits: Iterable[FeatureLimit],
 ) -> AlertValues:
     ids = widening(kind, model)
+    look = not why_not(kind, model, policies.objectives)
     stored = {row.policy_id for row in policies.holding(kind, model)}
     values = (*sourced(kind, model, policies, settings.PLATFORM_TEAM), _runbook(kind.name, ids, texts))
-    return AlertValues(kind.name, kind.summary, tuple((p, p in stored) for p in ids), values, tuple(limits))
+    return AlertValues(kind.name, kind.summary, tuple((p, p in stored) for p in ids), values, tuple(limits), look)
 
 
 def _runbook(alert: str, ids: Iterable[str], texts: Mapping[str, str]) -> Sourced:

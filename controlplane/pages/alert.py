@@ -14,7 +14,6 @@ from alerts.permissions import may_edit_policy
 from alerts.policies import DEFAULT
 from alerts.views.frame import page
 from controlplane.alert_values import CUSTOM, RUNBOOK, TRAVELLING, AlertValues, FeatureLimit, limit_in_words, values_of
-from controlplane.backtesting import candidates
 from drift.models import DriftCheck
 from models_registry.fleet import load_model
 from models_registry.models import MLModel, Team
@@ -61,7 +60,7 @@ def show(request: HttpRequest, name: str, alert: str) -> HttpResponse:
         "edit_runbook": f"{reverse('runbook-edit', args=[alert])}?{urlencode({'model_name': name})}"
         if edits_model
         else "",
-        "can_look_back": any(kind.name == alert for kind in candidates(model)),
+        "can_look_back": found.can_look_back,
         "RUNBOOK": RUNBOOK,
         "CUSTOM": CUSTOM,
     }
