@@ -26,6 +26,14 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE={file!r} can't be read: {error.strerror}.") from error
 
 
+def existing_file(name: str, default: Path) -> Path:
+    """The file that the variable names, which must be there; `default`, there or not yet, where it isn't set."""
+    value = os.environ.get(name, "")
+    if value and not Path(value).is_file():
+        raise ImproperlyConfigured(f"{name}={value!r} is no file: make it, or leave {name} out and one is made.")
+    return Path(value or default)
+
+
 def boolean(name: str, default: bool) -> bool:
     """The variable as a truth value: 1, true, yes, on or 0, false, no, off."""
     value = text(name, str(default)).lower()

@@ -32,11 +32,11 @@ REDIS_URL = environment.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "
 
 # --- Secrets ----------------------------------------------------------------------------------------------------
 SECRET_KEY = environment.text("SECRET_KEY") or ensure_secret(SECRETS_DIR / "secret_key")
-SERVING_TOKEN_FILE = Path(environment.text("SERVING_TOKEN_FILE") or SECRETS_DIR / "serving_token")
+SERVING_TOKEN_FILE = environment.existing_file("SERVING_TOKEN_FILE", SECRETS_DIR / "serving_token")
 SERVING_TOKEN = ensure_secret(SERVING_TOKEN_FILE)
-WEBHOOK_TOKEN_FILE = Path(environment.text("WEBHOOK_TOKEN_FILE") or SECRETS_DIR / "webhook_token")
+WEBHOOK_TOKEN_FILE = environment.existing_file("WEBHOOK_TOKEN_FILE", SECRETS_DIR / "webhook_token")
 WEBHOOK_TOKEN = ensure_secret(WEBHOOK_TOKEN_FILE)
-BUNDLE_TOKEN_FILE = Path(environment.text("BUNDLE_TOKEN_FILE") or SECRETS_DIR / "bundle_token")
+BUNDLE_TOKEN_FILE = environment.existing_file("BUNDLE_TOKEN_FILE", SECRETS_DIR / "bundle_token")
 BUNDLE_TOKEN = ensure_secret(BUNDLE_TOKEN_FILE)
 
 # --- The loop and what it renders -------------------------------------------------------------------------------

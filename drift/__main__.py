@@ -4,7 +4,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,9 +61,14 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--columns", type=_names, default=[], metavar="A,B", help=f"only these features: {names}")
     profile.add_argument("--exclude", type=_names, default=[], metavar="A,B", help="all features but these")
     profile.add_argument("--categorical", type=_names, default=[], metavar="A,B", help="numbers that are categories")
-    profile.add_argument("--bins", type=int, default=DEFAULT_BINS, help="quantile bins per number (%(default)s)")
     profile.add_argument(
-        "--max-categories", type=int, default=DEFAULT_CATEGORIES, help="the rest is counted as other (%(default)s)"
+        "--bins", type=_at_least(2), default=DEFAULT_BINS, help="quantile bins per number (%(default)s)"
+    )
+    profile.add_argument(
+        "--max-categories",
+        type=_at_least(1),
+        default=DEFAULT_CATEGORIES,
+        help="the rest is counted as other (%(default)s)",
     )
     _add_source(profile)
     profile.set_defaults(run=_profile)
@@ -75,8 +80,10 @@ def parser() -> argparse.ArgumentParser:
     comparison.add_argument("--baseline", required=True, type=Path, metavar="B.json", help="what profile wrote")
     comparison.add_argument("--json", action="store_true", help="the whole verdict as JSON instead of a table")
     defaults = Policy()
-    comparison.add_argument("--psi", type=float, default=defaults.psi, help="threshold of PSI (%(default)s)")
-    comparison.add_argument("--min-rows", type=int, default=defaults.min_rows, help="rows it takes (%(default)s)")
+    comparison.add_argument("--psi", type=_positive, default=defaults.psi, help="threshold of PSI (%(default)s)")
+    comparison.add_argument(
+        "--min-rows", type=_at_least(1), default=defaults.min_rows, help="rows it takes (%(default)s)"
+    )
     _add_source(comparison)
     comparison.set_defaults(run=_compare)
     return top
@@ -155,6 +162,25 @@ def _window(options: argparse.Namespace) -> Window | None:
 
 def _limits(options: argparse.Namespace) -> Limits:
     return Limits(options.threads, options.memory, options.timeout)
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.lstrip("+-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+        return int(text)
+
+    return number
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def _names(text: str) -> list[str]:

@@ -165,5 +165,6 @@ class CheckRunAdmin(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only along with its check or its version."""
-        return obj is not None and may_edit_model(request.user, obj.drift_check.model)
+        """Only along with its check or its version, whose Change tells of it."""
+        alone = request.resolver_match is not None and request.resolver_match.url_name == "drift_checkrun_delete"
+        return obj is not None and not alone and may_edit_model(request.user, obj.drift_check.model)

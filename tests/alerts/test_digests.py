@@ -119,6 +119,14 @@ class TestWhatItTells:
         (body,) = posted(webhook_receiver)
         assert [alert["labels"]["alertname"] for alert in body["alerts"]] == ["A0", "A1"]
 
+    def test_what_concerns_other_teams_leaves_no_team_untold(self, team: Team, webhook_receiver: HttpReceiver) -> None:
+        for _ in range(501):
+            incident(NIGHT, HOUR, team="another")
+        incident(NIGHT, HOUR, alertname="Mine")
+        assert run(JUST_AFTER).sent == 1
+        (body,) = posted(webhook_receiver)
+        assert [alert["labels"]["alertname"] for alert in body["alerts"]] == ["Mine"]
+
     def test_a_webhook_gets_the_alerts_in_alertmanagers_form(
         self, team: Team, webhook_receiver: HttpReceiver, settings: Settings
     ) -> None:

@@ -70,9 +70,11 @@ def test_runs_are_listed_and_shown_with_their_verdict_escaped(superuser: User) -
     assert "<script>alert(1)" not in page
 
 
-def test_nobody_edits_a_run(superuser: User) -> None:
+def test_nobody_edits_or_deletes_a_run(superuser: User) -> None:
     check = watched_model()
     run = run_window(check, check.model.versions.get(version="v1"), NOON)
     page = reverse("admin:drift_checkrun_change", args=[run.pk])
-    assert signed_in(superuser).post(page, {"state": "ok"}).status_code == 403
+    client = signed_in(superuser)
+    assert client.post(page, {"state": "ok"}).status_code == 403
+    assert client.post(reverse("admin:drift_checkrun_delete", args=[run.pk]), {"post": "yes"}).status_code == 403
     assert CheckRun.objects.get().state == "source_failed"

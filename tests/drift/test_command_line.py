@@ -74,6 +74,12 @@ def test_too_few_rows_are_no_verdict_and_exit_2(baseline: Path) -> None:
         (("profile", "--data", str(FLIGHTS), "--out", "/dev/null", "--columns", "wings"), "no feature 'wings'"),
         (("profile", "--data", __file__, "--out", "/dev/null"), "can't be read"),
         (("profile", "--data", str(FLIGHTS), "--out", "/dev/null", "--from", "July"), "'July' is not a time"),
+        (
+            ("profile", "--data", str(FLIGHTS), "--out", "/dev/null", "--bins", "1"),
+            "'1' is no whole number of at least 2",
+        ),
+        (("profile", "--data", str(FLIGHTS), "--out", "/dev/null", "--max-categories", "-1"), "of at least 1"),
+        (("compare", "--baseline", "b", "--data", str(FLIGHTS), "--psi", "-1"), "'-1' is no number above 0"),
     ],
 )
 def test_what_can_not_be_done_exits_2_and_says_why(arguments: tuple[str, ...], message: str) -> None:
