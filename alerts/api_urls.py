@@ -6,6 +6,7 @@ from django.urls import path
 
 from alerts.api import CatalogueViewSet, CustomAlertViewSet, PolicyViewSet
 from alerts.objectives_api import ObjectiveViewSet
+from alerts.silences_api import SilenceViewSet
 
 COLLECTION: dict[str, Any] = {"get": "list", "post": "create"}
 ITEM: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
@@ -17,6 +18,12 @@ urlpatterns = [
     path("alert-policies/<str:alert>/<str:policy>/", PolicyViewSet.as_view(ITEM), name="api-alert-policy"),
     path("custom-alerts/", CustomAlertViewSet.as_view(COLLECTION), name="api-custom-alert-list"),
     path("custom-alerts/<str:name>/", CustomAlertViewSet.as_view(ITEM), name="api-custom-alert"),
+    path("silences/", SilenceViewSet.as_view(COLLECTION), name="api-silence-list"),
+    path(
+        "silences/<str:identity>/",
+        SilenceViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="api-silence",
+    ),
     path("objectives/", ObjectiveViewSet.as_view(COLLECTION), name="api-objective-list"),
     path("objectives/<str:model_name>/<str:objective>/", ObjectiveViewSet.as_view(ITEM), name="api-objective"),
 ]

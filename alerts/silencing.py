@@ -1,6 +1,7 @@
 """Silencing a model's alert from its runbook page: Alertmanager keeps the silence, a Change keeps who and why."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,19 +16,21 @@ from telemetry.names import FEATURE, MODEL, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What is to be silenced: one alert of one model, perhaps of one version or one feature."""
+    """What is to be silenced: one alert of one model, perhaps of one version or one feature, or by further labels."""
 
     alert: str
     version: str = ""
     feature: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def matchers(self, model: str) -> dict[str, str]:
         """Label values that a silenced alert has, all of them."""
-        wanted = {"alertname": self.alert, MODEL: model, VERSION: self.version, FEATURE: self.feature}
+        wanted = {"alertname": self.alert, MODEL: model, VERSION: self.version, FEATURE: self.feature, **self.labels}
         return {label: value for label, value in wanted.items() if value}
 
     def told(self, model: str) -> str:
-        return " ".join(part for part in (self.alert, "of", model, self.version, self.feature) if part)
+        parts = (self.alert, "of", model, self.version, self.feature, *self.labels.values())
+        return " ".join(part for part in parts if part)
 
 
 def silence_alert(
@@ -47,7 +50,7 @@ def silence_alert(
     """
     matchers, ends_at = silence.matchers(model.name), now + lasting
     identity = alertmanager.create_silence(
-        matchers, starts_at=now, ends_at=ends_at, author=actor.name, comment=reason or "from the runbook page"
+        matchers, starts_at=now, ends_at=ends_at, author=actor.name, comment=reason or "no reason given"
     )
     with transaction.atomic():
         return changes.record(
