@@ -23,6 +23,13 @@ def carrying_traffic(expression: Expr, scope: Scope) -> Expr:
     return expression.and_on(VERSION_LABELS, applied)
 
 
+def carrying_or_due_traffic(expression: Expr, scope: Scope) -> Expr:
+    """Versions that a replica gives traffic, and those that ought to have it: one that no replica can load fails it."""
+    applied = max_by(VERSION_LABELS, series(names.TRAFFIC_WEIGHT, scope.beside.matcher)).above(0)
+    desired = max_by(VERSION_LABELS, series(names.DESIRED_WEIGHT, scope.beside.matcher)).above(0)
+    return expression.and_on(VERSION_LABELS, applied.otherwise(desired))
+
+
 def busy_route(expression: Expr, scope: Scope) -> Expr:
     """Only routes that answer at least the policy's requests a minute over its window."""
     rps = series(names.recorded(names.RPS, scope.window_text), scope.beside.matcher)
@@ -33,6 +40,11 @@ def busy_model(expression: Expr, scope: Scope) -> Expr:
     """Only models whose routes together answer at least the policy's requests a minute over its window."""
     rps = sum_by(MODEL_LABELS, series(names.recorded(names.RPS, scope.window_text), scope.beside.matcher))
     return expression.and_on(MODEL_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
+
+
+def desired_series(model: str, version: str, role: str = "live") -> str:
+    """The series that says which share of the traffic `version` ought to have, for proofs."""
+    return labelled(names.DESIRED_WEIGHT, {names.MODEL: model, names.VERSION: version, names.ROLE: role})
 
 
 def weight_series(model: str, version: str, role: str = "live") -> str:

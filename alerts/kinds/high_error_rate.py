@@ -1,7 +1,14 @@
 """Failed answers: too many requests end in an error of ours. Requests that are refused as invalid don't count."""
 
 from alerts.expressions import Expr, increase, series, sum_by
-from alerts.guards import REQUESTS_PER_MINUTE, ROUTE_LABELS, busy_route, carrying_traffic, weight_series
+from alerts.guards import (
+    REQUESTS_PER_MINUTE,
+    ROUTE_LABELS,
+    busy_route,
+    carrying_or_due_traffic,
+    desired_series,
+    weight_series,
+)
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, labelled
@@ -17,7 +24,7 @@ def expression(scope: Scope) -> Expr:
     errors = increase(names.ERRORS, scope.window_text, scope.beside.matcher, NOT_INVALID_INPUT)
     enough = sum_by(ROUTE_LABELS, errors).at_least(scope.limit("errors"))
     condition = error_ratio(scope).above(scope.limit("ratio")).and_on(ROUTE_LABELS, enough)
-    return carrying_traffic(busy_route(condition, scope), scope)
+    return carrying_or_due_traffic(busy_route(condition, scope), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
@@ -40,7 +47,11 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     silent = [
         Case("is silent under the limit", situation(busy, limit * 0.95), False),
         Case("does not count invalid input", situation(busy, bad, reason=names.INVALID_INPUT), False),
-        Case("is silent on a version without traffic", situation(busy, bad, weight=0), False),
+        Case(
+            "is silent on a version without traffic",
+            situation(busy, bad, weight=0) | {desired_series(model, "v1"): constant(0, timing)},
+            False,
+        ),
     ]
     if floor:
         silent.append(Case("is silent with too little traffic", situation(floor * 0.9, 1.0), False))
@@ -50,7 +61,11 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         refused = labelled(names.ERRORS, {**answers, names.REASON: names.INVALID_INPUT})
         series = {**situation(requests, few / requests), refused: counting(few, timing)}
         silent.append(Case("is silent with too few errors, invalid input not counted", series, False))
-    fires = [Case("fires when the error ratio is over the limit", situation(busy, bad), True, answers)]
+    due = situation(busy, bad, weight=0) | {desired_series(model, "v1"): constant(1, timing)}
+    fires = [
+        Case("fires when the error ratio is over the limit", situation(busy, bad), True, answers),
+        Case("fires on a version that ought to have traffic and that no replica can load", due, True, answers),
+    ]
     # As little traffic, and as few errors, as are still judged by.
     least = max(1.1 * floor, 1.1 * errors / scope.window, 0.01)
     enough = max(bad, 1.1 * errors / scope.window / least)
