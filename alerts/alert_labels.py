@@ -40,7 +40,7 @@ def _all(
     elif not policies.limits(kind, model).enabled:
         return
     elif not kind.on_models:
-        yield _labels(kind, None, policies, options.platform_team)
+        yield _labels(kind, None, policies, policies.limits(kind).notify or options.platform_team)
     elif model is not None:
         for variant in kind.rendered(policies.objectives):
             if variant.concerns(model):
@@ -48,17 +48,18 @@ def _all(
 
 
 def _about(kind: AlertKind, model: FleetModel, policies: Policies, feature: str) -> Iterator[Labels]:
+    notify = policies.limits(kind, model).notify
     if FEATURE not in kind.labels:
         named = (
             {OBJECTIVE: next(o.name for o in kind.objectives if o.model == model.name)}
             if isinstance(kind, BurnKind)
             else {}
         )
-        yield {**_labels(kind, model, policies, team_of(kind.owner, model)), **named}
+        yield {**_labels(kind, model, policies, notify or team_of(kind.owner, model)), **named}
         return
     wanted = [f.name for f in model.features if f.name == feature] or [f.name for f in model.features]
     for name in wanted:
-        yield {**_labels(kind, model, policies, team_of(kind.owner, model, name)), FEATURE: name}
+        yield {**_labels(kind, model, policies, notify or team_of(kind.owner, model, name)), FEATURE: name}
 
 
 def _labels(kind: AlertKind, model: FleetModel | None, policies: Policies, team: str) -> Labels:

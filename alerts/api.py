@@ -5,13 +5,19 @@ from typing import Any
 
 from django.http import Http404
 from rest_framework import serializers, viewsets
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind
 from alerts.models import AlertPolicy, CustomAlert
-from alerts.permissions import may_edit_custom_alert, may_edit_policy
+from alerts.permissions import (
+    may_edit_custom_alert,
+    may_edit_policy,
+    names_a_team_of_others,
+    who_may_let_be_told,
+)
 from alerts.policies import DEFAULT
 from alerts.policy_edits import delete_custom_alert, delete_policy, save_custom_alert, save_policy
 from models_registry.actor import Actor
@@ -91,6 +97,14 @@ class PolicySerializer(StrictModelSerializer):
     model = serializers.SlugRelatedField(
         slug_field="name", queryset=MLModel.objects.all(), required=False, allow_null=True, default=None
     )
+    notify = serializers.SlugRelatedField(
+        slug_field="name",
+        queryset=Team.objects.all(),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="The team that is told, instead of by role. Its editors, or the platform team's, may name it.",
+    )
     policy = serializers.CharField(source="policy_id", read_only=True)
     thresholds = serializers.DictField(child=serializers.FloatField(), required=False)
 
@@ -105,6 +119,7 @@ class PolicySerializer(StrictModelSerializer):
             "window_seconds",
             "for_seconds",
             "severity",
+            "notify",
             "enabled",
         ]
         # The model's own rules say it with the remedy, for every way in.
@@ -114,11 +129,11 @@ class PolicySerializer(StrictModelSerializer):
 class PolicyViewSet(RowViewSet):
     """Alert policies. An item's address is its alert and `default`, `team:<name>` or `model:<name>`."""
 
-    queryset = AlertPolicy.objects.select_related("team", "model")
+    queryset = AlertPolicy.objects.select_related("team", "model", "notify")
     serializer_class = PolicySerializer
     search_fields = ["alert", "team__name", "model__name"]
     ordering_fields = ["alert"]
-    filterset_fields = ["alert", "team__name", "model__name", "severity", "enabled"]
+    filterset_fields = ["alert", "team__name", "model__name", "notify__name", "severity", "enabled"]
 
     def get_object(self) -> AlertPolicy:
         """The policy that the address names."""
@@ -143,6 +158,8 @@ class PolicyViewSet(RowViewSet):
         require(may_edit_policy(self.request.user, row), f"editors of {whose}")
 
     def save(self, row: Any, nested: dict[str, Any], actor: Actor) -> None:
+        if names_a_team_of_others(self.request.user, row):
+            raise PermissionDenied(f"Only {who_may_let_be_told(row.notify)} may name it in `notify`.")
         save_policy(row, actor=actor)
 
     def remove(self, row: Any, actor: Actor) -> None:

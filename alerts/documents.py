@@ -18,6 +18,7 @@ def policy_document(policy: AlertPolicy) -> Document:
         "window": _duration(policy.window_seconds),
         "for": _duration(policy.for_seconds),
         "severity": policy.severity or None,
+        "notify": policy.notify.name if policy.notify else None,
         "enabled": None if policy.enabled else False,
     }
     return {name: value for name, value in stated.items() if value is not None}

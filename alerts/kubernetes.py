@@ -11,6 +11,7 @@ from typing import Any
 from alerts.kubernetes_names import PREFIX, TOKENS, object_name, secret_key
 from alerts.kubernetes_routing import alertmanager_spec
 from alerts.options import RenderOptions
+from alerts.policies import Policies
 from alerts.routing import alertmanager_document
 from alerts.scraping import fixed_targets, target_groups
 from alerts.yaml_text import HEADER, dump, load
@@ -28,7 +29,12 @@ _NEXT_LINE = re.compile("([\n\x85\u2028\u2029])(?=[^\n\x85\u2028\u2029])")
 
 
 def render_kubernetes(
-    namespace: str, rendered: Mapping[str, str], prometheus: str, fleet: Fleet, options: RenderOptions
+    namespace: str,
+    rendered: Mapping[str, str],
+    prometheus: str,
+    fleet: Fleet,
+    options: RenderOptions,
+    policies: Policies | None = None,
 ) -> dict[str, str]:
     """Path in the bundle -> text. `rendered` holds the rule files by their paths, `prometheus` is prometheus.yml."""
     files = {
@@ -42,7 +48,7 @@ def render_kubernetes(
         text = dump(_object("v1alpha1", "ScrapeConfig", namespace, object_name(job["job_name"])) | {"spec": spec})
         files[f"{FOLDER}scrape/{job['job_name']}.yml"] = text
     routes = _object("v1alpha1", "AlertmanagerConfig", namespace, PREFIX)
-    routes["spec"] = alertmanager_spec(alertmanager_document(fleet, options))
+    routes["spec"] = alertmanager_spec(alertmanager_document(fleet, options, policies))
     return files | {f"{FOLDER}alertmanager.yml": dump(routes)}
 
 

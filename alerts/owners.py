@@ -29,8 +29,10 @@ def team_of(owner: str, model: FleetModel, feature: str = "", state: str = "") -
     return model.data_team
 
 
-def with_team(expression: Expr, owner: Owner, models: Iterable[FleetModel]) -> Expr:
-    """`expression`, each series with the label `team`."""
+def with_team(expression: Expr, owner: Owner, models: Iterable[FleetModel], notify: str = "") -> Expr:
+    """`expression`, each series with the label `team`: `notify` where a policy names one, else by role."""
+    if notify:
+        return set_label(expression, TEAM, notify)
     models = list(models)
     by_team: dict[str, list[str]] = defaultdict(list)
     for model in models:

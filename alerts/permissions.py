@@ -26,6 +26,22 @@ def may_edit_defaults(user: Any) -> bool:
     return platform is not None and may_edit_team(user, platform)
 
 
+def may_let_be_told(user: Any, team: Team) -> bool:
+    """Name the team in a policy, so that it is told of others' alerts: its own editors, and the platform team's."""
+    return may_edit_team(user, team) or may_edit_defaults(user)
+
+
+def names_a_team_of_others(user: Any, policy: AlertPolicy) -> bool:
+    """Whether the policy, as it is about to be saved, newly names a team that `user` may not let be told."""
+    stored = AlertPolicy.objects.filter(pk=policy.pk).values_list("notify", flat=True).first() if policy.pk else None
+    return policy.notify is not None and policy.notify.pk != stored and not may_let_be_told(user, policy.notify)
+
+
+def who_may_let_be_told(team: Team) -> str:
+    """For the refusal."""
+    return f"editors of {team}, who would be told, or of the platform team"
+
+
 def may_edit_custom_alert(user: Any, alert: CustomAlert) -> bool:
     """The editors of the alert's model."""
     return may_edit_model(user, alert.model)

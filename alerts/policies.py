@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
+from alerts.catalogue import KINDS
 from alerts.kind import AlertKind, Plane
 from alerts.models import AlertPolicy, CustomAlert, Objective
 from alerts.objectives import ObjectiveRow
@@ -29,6 +30,7 @@ class PolicyRow:
     window: int | None = None
     for_: int | None = None
     severity: str = ""
+    notify: str = ""
     enabled: bool = True
 
     @property
@@ -59,7 +61,10 @@ class CustomRow:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What holds under one policy. `severity` is empty where the kind decides, by the model's risk."""
+    """What holds under one policy.
+
+    `severity` is empty where the kind decides, by the model's risk; `notify` where those are told whose role it is.
+    """
 
     policy_id: str
     thresholds: Mapping[str, float]
@@ -67,6 +72,7 @@ class Limits:
     for_: int
     severity: str
     enabled: bool
+    notify: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,11 @@ class Policies:
             Policy(limits, tuple(members[policy_id])) for policy_id, limits in sorted(found.items()) if limits.enabled
         ]
 
+    def that_notify(self, fleet: Fleet) -> list[Policy]:
+        """The policies in force that name a team to be told."""
+        kinds = [KINDS[alert] for alert in sorted({row.alert for row in self.rows if row.notify}) if alert in KINDS]
+        return [policy for kind in kinds for policy in self.of(kind, fleet) if policy.limits.notify]
+
 
 def widening(kind: AlertKind, model: FleetModel | None) -> list[str]:
     """The ids of the policies that can hold for `model`, the narrowest first."""
@@ -148,12 +159,13 @@ def _limits(kind: AlertKind, rows: list[PolicyRow]) -> Limits:
         for_=next((row.for_ for row in rows if row.for_ is not None), kind.for_),
         severity=next((row.severity for row in rows if row.severity), ""),
         enabled=rows[0].enabled if rows else True,
+        notify=next((row.notify for row in rows if row.notify), ""),
     )
 
 
 def load_policies() -> Policies:
     """All policies, enabled custom alerts and objectives, in three queries."""
-    rows = map(policy_row, AlertPolicy.objects.select_related("team", "model"))
+    rows = map(policy_row, AlertPolicy.objects.select_related("team", "model", "notify"))
     custom = map(custom_row, CustomAlert.objects.filter(enabled=True).select_related("model"))
     return Policies(
         rows=tuple(sorted(rows, key=lambda r: (r.alert, r.policy_id))),
@@ -172,6 +184,7 @@ def policy_row(policy: AlertPolicy) -> PolicyRow:
         window=policy.window_seconds,
         for_=policy.for_seconds,
         severity=policy.severity,
+        notify=policy.notify.name if policy.notify else "",
         enabled=policy.enabled,
     )
 

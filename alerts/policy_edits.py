@@ -35,6 +35,7 @@ def set_policy(
     window_seconds: int | None = None,
     for_seconds: int | None = None,
     severity: str = "",
+    notify: Team | None = None,
     enabled: bool = True,
     actor: Actor,
     reason: str = "",
@@ -49,6 +50,7 @@ def set_policy(
     row.window_seconds = window_seconds
     row.for_seconds = for_seconds
     row.severity = severity
+    row.notify = notify
     row.enabled = enabled
     return save_policy(row, actor=actor, reason=reason)
 
@@ -100,7 +102,7 @@ def _objectives() -> QuerySet[Objective]:
 
 
 def _policies() -> QuerySet[AlertPolicy]:
-    return AlertPolicy.objects.select_related("team", "model")
+    return AlertPolicy.objects.select_related("team", "model", "notify")
 
 
 def _custom_alerts() -> QuerySet[CustomAlert]:

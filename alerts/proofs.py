@@ -153,7 +153,7 @@ def expected_alert(rule: AlertRule, series_labels: Mapping[str, str]) -> dict[st
     if scope.models:
         model = next(m for m in scope.models if m.name == series_labels[names.MODEL])
         feature, state = (series_labels.get(label, "") for label in (names.FEATURE, names.STATE))
-        labels.setdefault(TEAM, team_of(kind.owner, model, feature, state))
+        labels.setdefault(TEAM, rule.notify or team_of(kind.owner, model, feature, state))
         labels.setdefault(SEVERITY, severity_of(kind, model, ""))
     values = text_values(kind, scope)
     texts = {

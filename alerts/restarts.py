@@ -92,7 +92,7 @@ def _said(rules: Mapping[str, Sequence[AlertRule]]) -> dict[str, list[Any]]:
 
 
 def _content(rule: AlertRule, model: str) -> tuple[Any, ...]:
-    same = (rule.group, rule.for_, rule.labels)
+    same = (rule.group, rule.for_, rule.labels, rule.notify)
     scope = rule.scope
     if scope is None:
         return (*same, rule.expression, rule.custom and rule.custom.owner)
@@ -136,7 +136,7 @@ def _put_on(rule: AlertRule, labels: Labels, model: FleetModel) -> dict[str, str
     if rule.kind is None:
         found = {TEAM: team_of(rule.custom.owner, model)} if rule.custom is not None else {}
     else:
-        team = team_of(rule.kind.owner, model, labels.get(FEATURE, ""), labels.get(STATE, ""))
+        team = rule.notify or team_of(rule.kind.owner, model, labels.get(FEATURE, ""), labels.get(STATE, ""))
         found = {TEAM: team, SEVERITY: severity_of(rule.kind, model, "")}
     return {name: value for name, value in found.items() if name not in rule.labels}
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from typing import Any
 
 from alerts.options import RenderOptions
+from alerts.policies import Policies
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.yaml_text import dump
 from models_registry.fleet import Fleet, FleetModel, FleetReceiver, FleetTeam
@@ -26,14 +27,14 @@ _ABOUT_A_MODEL = f'{MODEL}!=""'
 _GROUP_BY = ["alertname", "team", MODEL]
 
 
-def render_alertmanager(fleet: Fleet, options: RenderOptions) -> str:
+def render_alertmanager(fleet: Fleet, options: RenderOptions, policies: Policies | None = None) -> str:
     """alertmanager.yml. Secrets are named by their files."""
-    return dump(alertmanager_document(fleet, options))
+    return dump(alertmanager_document(fleet, options, policies))
 
 
-def alertmanager_document(fleet: Fleet, options: RenderOptions) -> dict[str, Any]:
-    """alertmanager.yml as data."""
-    tree = _Tree(fleet, options)
+def alertmanager_document(fleet: Fleet, options: RenderOptions, policies: Policies | None = None) -> dict[str, Any]:
+    """alertmanager.yml as data. `policies` matter where they name a team that is told."""
+    tree = _Tree(fleet, options, policies or Policies())
     document: dict[str, Any] = {
         "global": {"resolve_timeout": "5m", **_mail_server(options)},
         "route": tree.root(),
@@ -49,14 +50,17 @@ def alertmanager_document(fleet: Fleet, options: RenderOptions) -> dict[str, Any
 class _Tree:
     """The routes of one fleet."""
 
-    def __init__(self, fleet: Fleet, options: RenderOptions) -> None:
+    def __init__(self, fleet: Fleet, options: RenderOptions, policies: Policies) -> None:
         self.fleet = fleet
         self.options = options
         self.platform = fleet.team_by_name.get(options.platform_team)
-        self.owned: dict[str, list[FleetModel]] = defaultdict(list)
+        # Team -> the models whose alerts can come to it, by name.
+        self.owned: dict[str, dict[str, FleetModel]] = defaultdict(dict)
         for model in fleet.models:
             for team in _owners(model):
-                self.owned[team].append(model)
+                self.owned[team][model.name] = model
+        for policy in policies.that_notify(fleet):
+            self.owned[policy.limits.notify] |= {model.name: model for model in policy.models}
 
     def root(self) -> dict[str, Any]:
         everything = {"receiver": PLUMBLINE, "continue": True, "group_wait": "0s", "group_interval": "15s"}
@@ -77,7 +81,10 @@ class _Tree:
 
     def team(self, team: FleetTeam) -> dict[str, Any]:
         """The routes of a team that can be told."""
-        return {"matchers": [equals("team", team.name)], **self.by_severity(team, self.owned[team.name])}
+        return {
+            "matchers": [equals("team", team.name)],
+            **self.by_severity(team, sorted(self.owned[team.name].values(), key=_by_name)),
+        }
 
     def unclaimed(self) -> list[dict[str, Any]]:
         """The platform team's, for alerts of teams that can't be told; none where it can't be told either."""
@@ -124,6 +131,10 @@ def _mail_server(options: RenderOptions) -> dict[str, str]:
         "smtp_auth_password_file": options.smtp_password_file,
     }
     return {name: value for name, value in server.items() if value}
+
+
+def _by_name(model: FleetModel) -> str:
+    return model.name
 
 
 def _can_be_told(team: FleetTeam) -> bool:

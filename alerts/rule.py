@@ -31,6 +31,7 @@ class AlertRule:
     kind: AlertKind | None = None
     scope: Scope | None = None
     custom: CustomRow | None = None
+    notify: str = ""  # the team that a policy names, which is told instead of whose role it is
 
     @property
     def group(self) -> str:
@@ -46,9 +47,9 @@ def catalogue_rule(kind: AlertKind, policy: Policy, options: RenderOptions) -> A
     expression = kind.expression(scope)
     labels = {PLANE: kind.plane.value, POLICY: limits.policy_id, **kind.variant_labels}
     if kind.owner is Owner.PLATFORM:
-        labels[TEAM] = options.platform_team
+        labels[TEAM] = limits.notify or options.platform_team
     else:
-        expression = with_team(expression, kind.owner, policy.models)
+        expression = with_team(expression, kind.owner, policy.models, limits.notify)
     if kind.high_risk_severity and not limits.severity:
         expression = with_severity(expression, kind, policy.models)
     else:
@@ -69,6 +70,7 @@ def catalogue_rule(kind: AlertKind, policy: Policy, options: RenderOptions) -> A
         },
         kind=kind,
         scope=scope,
+        notify=limits.notify,
     )
 
 

@@ -63,7 +63,9 @@ def sourced(kind: AlertKind, model: FleetModel | None, policies: Policies, platf
     found += [_window(chain, kind)] if kind.window else []
     found += [_for(chain, kind)] if kind.variants is None else []
     found.append(_severity(chain, kind, model))
-    found.append(chain.value("team", lambda _: None, _teams(kind, model, platform_team), str, Origin.ROLE))
+    found.append(
+        chain.value("team", lambda row: row.notify or None, _teams(kind, model, platform_team), str, Origin.ROLE)
+    )
     found.append(_enabled(chain))
     return found
 

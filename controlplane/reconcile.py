@@ -19,6 +19,7 @@ from alerts.digests import send_digests
 from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
+from alerts.policies import load_policies
 from alerts.routing import alertmanager_document
 from alerts.silence_reminders import remind
 from controlplane.models import LoopState, Release
@@ -165,7 +166,7 @@ def _silences(now: datetime) -> str:
 
 def _digests(now: datetime) -> str:
     fleet = load_fleet()
-    digested = send_digests(fleet, alertmanager_document(fleet, render_options()), now)
+    digested = send_digests(fleet, alertmanager_document(fleet, render_options(), load_policies()), now)
     return f"{digested.sent} sent, {digested.waiting} waiting"
 
 

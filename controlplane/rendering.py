@@ -26,9 +26,9 @@ def render_bundle() -> Bundle:
     namespace = settings.KUBERNETES_NAMESPACE
     return Bundle(
         rules
-        | {PROMETHEUS_CONFIG: prometheus, ALERTMANAGER_CONFIG: render_alertmanager(fleet, options)}
+        | {PROMETHEUS_CONFIG: prometheus, ALERTMANAGER_CONFIG: render_alertmanager(fleet, options, policies)}
         | render_dashboards(fleet, _dashboard_options(), limits_to_draw(fleet, policies))
-        | (render_kubernetes(namespace, rules, prometheus, fleet, options) if namespace else {})
+        | (render_kubernetes(namespace, rules, prometheus, fleet, options, policies) if namespace else {})
     )
 
 

@@ -49,5 +49,5 @@ def of_alert(alert: str, model_name: str, feature: str, at: datetime) -> list[As
 
 
 def _asked(labels: Sequence[Mapping[str, str]], at: datetime) -> list[Asked]:
-    document = alertmanager_document(load_fleet(), render_options())
+    document = alertmanager_document(load_fleet(), render_options(), load_policies())
     return [Asked(each, who(document, each, at)) for each in labels]

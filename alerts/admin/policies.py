@@ -19,7 +19,7 @@ from alerts.annotations import readable
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind, Parameter, Plane
 from alerts.models import AlertPolicy
-from alerts.permissions import may_edit_defaults, may_edit_policy
+from alerts.permissions import may_edit_defaults, may_edit_policy, may_let_be_told, who_may_let_be_told
 from alerts.policies import load_policies, policy_row
 from alerts.policy_edits import delete_policy, save_policy
 from alerts.sources import left_out
@@ -39,13 +39,14 @@ class PolicyForm(forms.ModelForm):
 
     kind: AlertKind
     may_set_defaults = False
+    user: Any = None  # who types
     proposed: Mapping[str, str] = MappingProxyType({})  # what a link fills in: field -> what is typed there
 
     for_seconds = DurationField(label="For")
 
     class Meta:
         model = AlertPolicy
-        fields = ["team", "model", "window_seconds", "for_seconds", "severity", "enabled"]
+        fields = ["team", "model", "window_seconds", "for_seconds", "severity", "notify", "enabled"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,6 +64,13 @@ class PolicyForm(forms.ModelForm):
         if self.instance.pk is None and not scoped and not self.errors and not self.may_set_defaults:
             raise ValidationError("Choose a team or a model: only the platform team's editors set what holds for all.")
         return cleaned
+
+    def clean_notify(self) -> Team | None:
+        """Nobody lets another team be woken; what stands there already may stay."""
+        team: Team | None = self.cleaned_data["notify"]
+        if team is not None and team.pk != self.initial.get("notify") and not may_let_be_told(self.user, team):
+            raise ValidationError(f"Only {who_may_let_be_told(team)} may choose it.")
+        return team
 
     def _get_validation_exclusions(self) -> set[str]:
         """The row is checked as a whole, so that a second policy of one scope is said here, not met at the database."""
@@ -116,11 +124,11 @@ def _empty(default: str) -> str:
 class PolicyAdmin(RegistryAdmin):
     """Policies of all scopes."""
 
-    list_display = ["alert", "policy_id", "stated", "severity", "enabled"]
+    list_display = ["alert", "policy_id", "stated", "severity", "notify", "enabled"]
     list_filter = ["alert", "team", "severity", "enabled"]
-    list_select_related = ["team", "model"]
+    list_select_related = ["team", "model", "notify"]
     search_fields = ["alert", "team__name", "model__name"]
-    autocomplete_fields = ["team", "model"]
+    autocomplete_fields = ["team", "model", "notify"]
     change_form_before_template = "admin/alerts/alertpolicy/backtests.html"
 
     @admin.display(description="Limits")
@@ -156,6 +164,7 @@ class PolicyAdmin(RegistryAdmin):
         if kind is None or self._only_read(request, obj):
             return super().get_form(request, obj, change, **kwargs)
         chosen = form_for(kind, may_edit_defaults(request.user), _left_out(kind, obj) if obj is not None else None)
+        chosen.user = request.user
         if obj is not None and request.method == "GET":
             chosen.proposed = _proposed(request)
         form = super().get_form(request, obj, change, **{**kwargs, "form": chosen, "fields": None})
@@ -172,7 +181,7 @@ class PolicyAdmin(RegistryAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         kind = self._kind(request, obj)
         if kind is None or self._only_read(request, obj):
-            return [(None, {"fields": ["alert", "team", "model", "stated", "severity", "enabled"]})]
+            return [(None, {"fields": ["alert", "team", "model", "stated", "severity", "notify", "enabled"]})]
         scope = ["alert", *(["team", "model"] if kind.on_models else [])]
         looks = [*(["window_seconds"] if kind.window else []), "for_seconds"]
         limits = [_LIMIT + p.name for p in kind.parameters]
@@ -180,7 +189,7 @@ class PolicyAdmin(RegistryAdmin):
         return [
             (None, {"fields": scope, "description": f"{kind.name}: {description}"}),
             *([("Limits", {"fields": limits})] if limits else []),
-            ("When, and how loud", {"fields": [tuple(looks), "severity", "enabled"]}),
+            ("When, and how loud", {"fields": [tuple(looks), ("severity", "notify"), "enabled"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -47,6 +47,16 @@ class AlertPolicy(models.Model):
     severity = models.CharField(
         max_length=6, choices=Severity, blank=True, help_text="Empty: as in the wider policy, or by the model's risk."
     )
+    notify = models.ForeignKey(
+        Team,
+        # A team that is told can't be deleted; with a policy of its own that tells itself, it can.
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="told_by_policies",
+        help_text="The team that is told, in place of whose role it is. Empty: as in the wider policy, or by role. "
+        "Only its editors, and the platform team's, may name a team.",
+    )
     enabled = models.BooleanField(default=True, help_text="Off: no rule is rendered for the models of this policy.")
 
     class Meta:

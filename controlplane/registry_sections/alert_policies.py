@@ -20,6 +20,7 @@ POLICY = shape.Document(
         "window": shape.DURATION,
         "for": shape.DURATION,
         "severity": shape.one_of(*Severity.values),
+        "notify": shape.TEXT,
         "enabled": shape.TRUTH,
     },
     frozenset({"alert"}),
@@ -37,6 +38,7 @@ def _apply(document: dict[str, Any], applying: Applying) -> None:
                 window_seconds=document.get("window"),
                 for_seconds=document.get("for"),
                 severity=document.get("severity", ""),
+                notify=team_named(document["notify"], "notify") if "notify" in document else None,
                 enabled=document.get("enabled", True),
                 actor=applying.actor,
             )
@@ -44,7 +46,7 @@ def _apply(document: dict[str, Any], applying: Applying) -> None:
 
 
 def _export(model: str | None) -> Exported:
-    rows = AlertPolicy.objects.select_related("team", "model")
+    rows = AlertPolicy.objects.select_related("team", "model", "notify")
     if model is not None:
         rows = rows.filter(model__name=model)
     return [policy_document(row) for row in sorted(rows, key=lambda row: (row.alert, row.policy_id))]

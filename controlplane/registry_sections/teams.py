@@ -64,7 +64,8 @@ def _members(document: dict[str, Any]) -> list[Member] | None:
 def _export(model: str | None) -> Exported:
     teams = Team.objects.prefetch_related("receivers", "members__user")
     if model is not None:
-        owned = ("on_call_models__name", "applied_ml_models__name", "data_models__name", "features__model__name")
+        models = ("on_call_models", "applied_ml_models", "data_models", "features__model", "told_by_policies__model")
+        owned = [f"{path}__name" for path in models]
         ids = {pk for path in owned for pk in Team.objects.filter(**{path: model}).values_list("pk", flat=True)}
         teams = teams.filter(pk__in=ids)
     return sorted((team_document(team) for team in teams), key=lambda d: str(d["name"]))

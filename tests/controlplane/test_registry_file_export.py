@@ -49,6 +49,7 @@ def everything(registry: Registry, owner, on_call) -> Registry:
     set_policy("MLInferenceHighErrorRate", thresholds={"ratio": 0.07}, actor=SYSTEM)
     set_policy("MLInferenceHighErrorRate", team=registry.team, for_seconds=90, actor=SYSTEM)
     set_policy("MLServingDown", model=model, enabled=False, actor=SYSTEM)
+    set_policy("MLCanaryWorse", model=model, notify=Team.objects.get(name="search"), actor=SYSTEM)
     series = {'ml_inference_requests_total{model_version="v1"}': "0+60x20"}
     custom = CustomAlert(
         model=model,
@@ -85,8 +86,8 @@ def test_an_export_makes_the_same_registry_elsewhere(tmp_path: Path, everything:
 def test_an_export_of_one_model_stands_alone(tmp_path: Path, everything: Registry):
     stated = yaml.safe_load(export("fraud"))
     assert [m["name"] for m in stated["models"]] == ["fraud"]
-    assert [t["name"] for t in stated["teams"]] == ["payments"]
-    assert {p["alert"] for p in stated["alert_policies"]} == {"MLServingDown"}
+    assert [t["name"] for t in stated["teams"]] == ["payments", "search"], "the one that a policy tells, too"
+    assert {p["alert"] for p in stated["alert_policies"]} == {"MLServingDown", "MLCanaryWorse"}
     assert apply(tmp_path, export("fraud")).changes == ()
 
 
