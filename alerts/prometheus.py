@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from alerts.http import HttpClient, Refused, decoded
 
@@ -102,6 +103,14 @@ class Prometheus(HttpClient):
             Series(row["metric"], tuple((float(at), float(value)) for at, value in row["values"]))
             for row in answer["result"]
         ]
+
+    def label_values(self, label: str, selector: str, start: float, end: float) -> list[str]:
+        """The values of `label` on the series of `selector` that the index knows of between `start` and `end`.
+
+        The index goes by blocks of some hours, so that what ended shortly before `start` may be among them.
+        """
+        query = urlencode({"match[]": selector, "start": repr(start), "end": repr(end)})
+        return [str(value) for value in self._api("GET", f"/api/v1/label/{label}/values?{query}")]
 
     def rules(self) -> list[RuleGroup]:
         """Every loaded group."""

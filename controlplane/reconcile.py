@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from alerts.digests import send_digests
 from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
@@ -22,6 +23,7 @@ from alerts.incidents import record_prometheus_alerts
 from alerts.policies import load_policies
 from alerts.routing import alertmanager_document
 from alerts.silence_reminders import remind
+from controlplane.live_dispatch import dispatch
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
 from controlplane.reachability import note_reachability
@@ -170,6 +172,13 @@ def _digests(now: datetime) -> str:
     return f"{digested.sent} sent, {digested.waiting} waiting"
 
 
+def _live_check(now: datetime) -> str:
+    try:
+        return dispatch(now)
+    except (OperationalError, OSError) as error:
+        raise NotDone(f"No worker could be told: {error}") from error
+
+
 def _publish(_: datetime) -> str:
     publisher = Publisher(ReleaseFiles.from_settings(settings), Servers.from_settings(settings), render_bundle)
     published = publisher.publish()
@@ -188,6 +197,7 @@ STEPS: dict[str, Callable[[datetime], str]] = {
     "drift": _drift,
     "error_budgets": _error_budgets,
     "annotations": _annotations,
+    "live_check": _live_check,
     "publish": _publish,
 }
 

@@ -3,9 +3,12 @@
 from datetime import datetime
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from controlplane.live_run import run
 from controlplane.reconcile import run_alone
+from controlplane.release_files import ReleaseFiles
 
 NAME = "controlplane.reconcile"
 
@@ -16,3 +19,10 @@ def reconcile(wanted_at: str = "") -> str:
     asked = datetime.fromisoformat(wanted_at) if wanted_at else timezone.now()
     outcome = run_alone(asked)
     return "busy" if outcome is None else str(outcome)
+
+
+@shared_task(name="controlplane.live_check")
+def live_check() -> str:
+    """One run of what the running Prometheus is asked about a release, where one is due."""
+    done = run(ReleaseFiles.from_settings(settings))
+    return "nothing is due" if done is None else done.message

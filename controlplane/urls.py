@@ -29,6 +29,11 @@ urlpatterns = [
     path("api/", include("drift.urls")),
     path("api/releases/", ReleaseViewSet.as_view({"get": "list"}), name="api-release-list"),
     path("api/releases/<int:pk>/", ReleaseViewSet.as_view({"get": "retrieve"}), name="api-release"),
+    path(
+        "api/releases/<int:pk>/live-check/",
+        ReleaseViewSet.as_view({"post": "live_check"}),
+        name="api-release-live-check",
+    ),
     path("api/who/", WhoView.as_view(), name="api-who"),
     path("api/bundle", BundleView.as_view(), name="api-bundle"),
     path("api/targets/<str:job>", TargetsView.as_view(), name="api-targets"),

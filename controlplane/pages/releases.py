@@ -12,6 +12,8 @@ from alerts.views.paging import paged
 from controlplane.models import Release
 from controlplane.pages.banners import banners
 from controlplane.pages.differences import coloured
+from controlplane.pages.live_check import live_context
+from controlplane.release_files import ReleaseFiles
 
 LEVELS = {
     Release.Outcome.PUBLISHED: "good",
@@ -24,8 +26,7 @@ LEVELS = {
 
 def current_hash() -> str:
     """The hash of the release that the servers read; empty where there is none yet."""
-    link = settings.CURRENT_LINK
-    return link.readlink().name if link.is_symlink() else ""
+    return ReleaseFiles.from_settings(settings).current_hash()
 
 
 @login_required
@@ -56,7 +57,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One attempt with its steps and its diff."""
-    release = get_object_or_404(Release, pk=pk)
+    release = get_object_or_404(Release.objects.select_related("live_check"), pk=pk)
     lines, left_out = coloured(release.diff)
     context = {
         "release": release,
@@ -65,6 +66,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "lines": lines,
         "left_out": left_out,
         "here": request.get_full_path(),
+        **live_context(release, release.hash == current_hash()),
     }
     if request.headers.get("HX-Request"):
         return partial(request, "plumbline/release_state.html", context)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from controlplane.pages import alert, backtest, banners, changes, home, model, releases, who
+from controlplane.pages import alert, backtest, banners, changes, home, live_check, model, releases, who
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("models/<str:name>/live/", model.live, name="model-live"),
     path("releases/", releases.index, name="releases"),
     path("releases/<int:pk>/", releases.detail, name="release"),
+    path("releases/<int:pk>/live/", live_check.show, name="release-live"),
     path("changes/", changes.index, name="changes"),
     path("changes/<uuid:uuid>/", changes.detail, name="change"),
 ]

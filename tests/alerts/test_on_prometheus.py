@@ -12,12 +12,17 @@ import pytest
 
 from alerts.catalogue import KINDS
 from alerts.firing import firing_now
+from alerts.live_lint.asking import Asking, Budget
+from alerts.live_lint.conditions import conditions
+from alerts.live_lint.findings import Origin, Severity
+from alerts.live_lint.looking import LiveRule, look
 from alerts.policies import Policies, PolicyRow
 from alerts.prometheus import ActiveAlert, Prometheus
 from alerts.recording import GROUP
 from alerts.restarts import Effect, Firing, effect
 from alerts.rules import rules_of_kind
 from tests.alerts.fleets import NASTY, OPTIONS, POLICIES, RICH, bundle, model, with_model, written
+from tests.alerts.rendered import rules
 from tests.alerts.watched_fleet import WatchedFleet
 
 FAST = replace(OPTIONS, scrape_interval=1, drift_scrape_interval=1, evaluation_interval=1)
@@ -241,3 +246,26 @@ def test_an_edit_restarts_what_was_said_before_and_nothing_else(watching: Watchi
     assert set(map(as_held, found["MLFeatureDefaultedHigh"].keeps)) <= watching.held("MLFeatureDefaultedHigh")
     watching.publish(RICH)
     watching.server.reload()
+
+
+def test_every_rule_can_be_asked_about_live_and_finds_what_it_reads(watching: Watching) -> None:
+    """Without its limits, no expression of ours matches many with many, and no match of ours never meets."""
+    rendered = rules(bundle(RICH, IMPATIENT))
+    recorded = {rule.name: rule.body["expr"] for rule in rendered if "record" in rule.body}
+    asked = [
+        LiveRule(
+            rule.group,
+            rule.body["expr"],
+            Origin("record" in rule.body, False, conditions(recorded), recorded.keys()),
+        )
+        for rule in rendered
+    ]
+    found = [
+        (each.rule.name, f) for each in look(asked, Asking(watching.server, Budget(500, 60))) for f in each.findings
+    ]
+    assert [f for f in found if f[1].severity is Severity.UNKNOWN or "never meet" in f[1].text] == []
+    # This Prometheus doesn't scrape itself.
+    assert {rule for rule, f in found if f.severity is Severity.FAULT} == {"PlumblineRuleEvaluationFailing:default"}
+    # Nobody asks for batches, so that nothing is recorded of the objective on them.
+    silent = {rule.partition(":")[0] for rule, f in found if f.severity is Severity.NOTICE and "never been" in f.text}
+    assert silent == {"MLErrorBudgetBurn"}

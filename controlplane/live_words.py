@@ -1,0 +1,42 @@
+"""What a live check found, in words. What is not known is said, and never reads as `did not fire`. Pure."""
+
+from alerts.backtest_words import lasted
+from alerts.live_lint.firings import SPAN
+from controlplane.live_report import Alert
+
+# Severity -> the heading of its findings, and how it is coloured.
+HEADINGS = {
+    "fault": ("What keeps a rule from doing its work", "bad"),
+    "notice": ("Worth a look", "notice"),
+    "unknown": ("Not known", "notice"),
+    "note": ("As it may be", "plain"),
+}
+
+
+def alert_line(alert: Alert) -> str:
+    """`Fires now: 2. Would have fired 3 times, for 12 min in all, in the last 24 h; …`."""
+    return f"{_now(alert)} {past(alert)}"
+
+
+def past(alert: Alert) -> str:
+    """What it would have done, with what is not known of it."""
+    found = alert.firings
+    if found is None:
+        return "How often it would have fired isn't known."
+    if not found["seen"]:
+        return "What it reads has no data in the last 24 h, so nothing can be said of them."
+    did = "Would not have fired" if not found["times"] else f"Would have fired {_times(found['times'])}"
+    total = f", for {lasted(found['total'])} in all" if found["times"] else ""
+    unseen = SPAN - found["seen"]
+    without = f"; {lasted(unseen)} of them have no data" if unseen >= found["step"] * 2 else ""
+    return f"{did}{total} in the last 24 h{without}."
+
+
+def _now(alert: Alert) -> str:
+    if alert.firing:
+        return f"Fires now: {alert.firing}."
+    return f"Pending now: {alert.pending}." if alert.pending else "Doesn't fire now."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
