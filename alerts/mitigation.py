@@ -1,4 +1,4 @@
-"""What rolling back, shifting and promoting would do, told before it is done. Pure."""
+"""What rolling back, shifting, promoting and withdrawing would do, told before it is done. Pure."""
 
 from dataclasses import dataclass
 
@@ -26,6 +26,16 @@ def preview_roll_back(split: Split) -> Preview:
             True, f"Empties canary {split.canary} ({split.canary_percent} %); {after.live} answers all.", after
         )
     return Preview(True, f"Puts {after.live} back in place of {split.live}, which then answers nothing.", after)
+
+
+def preview_withdraw(split: Split) -> Preview:
+    """What withdrawing would do now."""
+    after = moves.withdraw(split)
+    if split.live is None:
+        return Preview(False, "Nothing answers for this model: there is nothing to withdraw.", split)
+    who = f"{split.live} and {split.canary} answer" if split.canary else f"{split.live} answers"
+    told = f"{who} nobody any more: requests for the model are refused. Rolling back puts {split.live} back."
+    return Preview(True, told, after)
 
 
 def preview_promote(split: Split) -> Preview:

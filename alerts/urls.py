@@ -20,5 +20,6 @@ urlpatterns = [
     path("models/<str:name>/roll-back/", traffic.roll_back, name="roll-back"),
     path("models/<str:name>/deploy/", traffic.deploy, name="deploy"),
     path("models/<str:name>/shift-traffic/", traffic.shift, name="shift-traffic"),
+    path("models/<str:name>/withdraw/", traffic.withdraw, name="withdraw"),
     path("models/<str:name>/promote/", traffic.promote, name="promote"),
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def page(
@@ -17,6 +18,14 @@ def page(
     """
     framed = {**admin.site.each_context(request), "title": title, "subtitle": about, **context}
     return render(request, template, framed, status=status)
+
+
+def way_back(request: HttpRequest, default: str) -> str:
+    """Where the person came from (`next`): a page of ours, else `default`."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/"):
+        return wanted
+    return default
 
 
 def partial(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:

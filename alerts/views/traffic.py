@@ -10,11 +10,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from alerts.mitigation import Preview, preview_promote, preview_roll_back
-from alerts.views.frame import page
+from alerts.mitigation import Preview, preview_promote, preview_roll_back, preview_withdraw
+from alerts.views.frame import page, way_back
 from models_registry import traffic
 from models_registry.actor import Actor
 from models_registry.models import Change, MLModel, Traffic
@@ -23,6 +22,8 @@ from models_registry.split import Split, TrafficError
 
 # What a new version begins with, beside a live one.
 FIRST_PERCENT = 5
+# What takes traffic away is told apart from what gives it.
+DANGEROUS = ("Roll back", "Withdraw")
 
 
 class ReasonForm(forms.Form):
@@ -123,6 +124,26 @@ def shift(request: HttpRequest, name: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+def withdraw(request: HttpRequest, name: str) -> HttpResponse:
+    """Stop serving the model."""
+    return _confirmed(
+        request,
+        name,
+        may=may_edit_model,
+        who="editors of its teams",
+        title="Withdraw",
+        preview=preview_withdraw,
+        act=_withdraw,
+    )
+
+
+def _withdraw(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
+    _check_seen(model, form)
+    return traffic.withdraw(model, actor=actor, reason=form.cleaned_data["reason"])
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
 def deploy(request: HttpRequest, name: str) -> HttpResponse:
     """Give a registered version a share of the traffic, or all of it; a model's first one goes live."""
     model = get_object_or_404(MLModel, name=name)
@@ -143,10 +164,16 @@ def deploy(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _deploy(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
-    asked, present = form.cleaned_data, present_split(model)
-    if asked["version"] and asked["version"] != (present.canary or present.live):
-        raise TrafficError("Somebody has shifted the traffic since: look at it again.")
+    asked = form.cleaned_data
+    _check_seen(model, form)
     return traffic.deploy(model, asked["deploy"], percent=asked["percent"], actor=actor, reason=asked["reason"])
+
+
+def _check_seen(model: MLModel, form: forms.Form) -> None:
+    """TrafficError where the traffic is not what the person saw."""
+    seen, present = form.cleaned_data["version"], present_split(model)
+    if seen and seen != (present.canary or present.live):
+        raise TrafficError("Somebody has shifted the traffic since: look at it again.")
 
 
 def _preview_deploy(split: Split, versions: Sequence[str]) -> Preview:
@@ -187,8 +214,8 @@ def _confirmed(
 ) -> HttpResponse:
     """GET asks, POST acts; both only for who may."""
     model = get_object_or_404(MLModel, name=name)
-    back = _back(request, model)
-    context = {"model": model, "back": back, "who": who, "action": title, "danger": title == "Roll back"}
+    back = way_back(request, reverse("model", args=[model.name]))
+    context = {"model": model, "back": back, "who": who, "action": title, "danger": title in DANGEROUS}
     if not may(request.user, model):
         return page(request, "alerts/not_allowed.html", context, title=f"{title}: not allowed", status=403)
     split = present_split(model)
@@ -221,11 +248,3 @@ def _tell(request: HttpRequest, change: Change | None) -> None:
         messages.info(request, "Nothing to do: it is so already.")
     else:
         messages.success(request, f"Done: {change.summary}. Replicas apply it within seconds.")
-
-
-def _back(request: HttpRequest, model: MLModel) -> str:
-    """Where the person came from: a page of ours, else the model's."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/"):
-        return wanted
-    return reverse("model", args=[model.name])

@@ -16,6 +16,7 @@ ADDRESSES = {
     "promote": "/models/fraud/promote/",
     "shift": "/models/fraud/shift-traffic/",
     "deploy": "/models/fraud/deploy/",
+    "withdraw": "/models/fraud/withdraw/",
 }
 
 
@@ -45,14 +46,14 @@ def people(registry: Registry, fraud: MLModel) -> dict[str, User]:
 
 
 MATRIX = {
-    #                roll-back promote raise lower deploy
-    "editor": (True, True, True, True, True),
-    "data editor": (True, True, True, True, True),
-    "on-call": (True, False, False, True, False),
-    "data on-call": (False, False, False, False, False),
-    "viewer": (False, False, False, False, False),
-    "stranger": (False, False, False, False, False),
-    "superuser": (True, True, True, True, True),
+    #                roll-back promote raise lower deploy withdraw
+    "editor": (True, True, True, True, True, True),
+    "data editor": (True, True, True, True, True, True),
+    "on-call": (True, False, False, True, False, False),
+    "data on-call": (False, False, False, False, False, False),
+    "viewer": (False, False, False, False, False, False),
+    "stranger": (False, False, False, False, False, False),
+    "superuser": (True, True, True, True, True, True),
 }
 
 
@@ -63,6 +64,7 @@ POSTS = {
     "raise": {"percent": 50},
     "lower": {"percent": 5},
     "deploy": {"deploy": "v2", "percent": 20},
+    "withdraw": {},
 }
 
 
@@ -214,3 +216,48 @@ class TestShifting:
     def test_an_unknown_model_is_not_there(self, client: Client, owner: User) -> None:
         client.force_login(owner)
         assert client.post("/models/nope/shift-traffic/", {"percent": "25"}).status_code == 404
+
+
+@pytest.mark.usefixtures("fraud")
+class TestWithdrawing:
+    ADDRESS = ADDRESSES["withdraw"]
+
+    def test_says_first_what_would_happen(self, client: Client, owner: User) -> None:
+        client.force_login(owner)
+        page = client.get(self.ADDRESS).content.decode()
+        assert "v1 and v2 answer nobody any more: requests for the model are refused" in page
+        assert '<button class="pl-button pl-button-danger" type="submit">Withdraw</button>' in page
+        assert not Change.objects.filter(summary__contains="withdrawn").exists()
+
+    def test_leaves_nothing_that_answers_and_keeps_why(self, client: Client, owner: User, fraud: MLModel) -> None:
+        client.force_login(owner)
+        answer = client.post(self.ADDRESS, {"reason": "replaced by churn", "version": "v2"}, follow=True)
+        assert answer.redirect_chain == [("/models/fraud/", 302)]
+        assert "fraud: withdrawn, v1 was live" in answer.content.decode()
+        assert present_split(fraud).live is None
+        change = Change.objects.get(reason="replaced by churn")
+        assert (change.kind, change.author) == ("traffic", owner.username)
+
+    def test_is_refused_when_somebody_has_shifted_since(self, client: Client, owner: User, fraud: MLModel) -> None:
+        traffic.promote(fraud, actor=SYSTEM)
+        make_version(fraud, "v3")
+        traffic.deploy(fraud, "v3", percent=10, actor=SYSTEM)
+        client.force_login(owner)
+        answer = client.post(self.ADDRESS, {"version": "v2"})
+        assert "Somebody has shifted the traffic since" in answer.content.decode()
+        assert present_split(fraud).live == "v2"
+
+    def test_where_nothing_answers_says_so_and_is_not_offered(
+        self, client: Client, owner: User, fraud: MLModel
+    ) -> None:
+        client.force_login(owner)
+        offered = 'href="/models/fraud/withdraw/?next=%2Fmodels%2Ffraud%2F"'
+        assert offered in client.get("/models/fraud/").content.decode()
+        traffic.withdraw(fraud, actor=SYSTEM)
+        page = client.get(self.ADDRESS).content.decode()
+        assert "there is nothing to withdraw" in page and 'type="submit">Withdraw' not in page
+        assert "/models/fraud/withdraw/" not in client.get("/models/fraud/").content.decode()
+
+    def test_is_offered_to_editors_alone(self, client: Client, on_call: User) -> None:
+        client.force_login(on_call)
+        assert "/models/fraud/withdraw/" not in client.get("/models/fraud/").content.decode()
