@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from alerts.catalogue import KINDS
 from alerts.http import without_password
+from alerts.kind import Owner, Plane
 from alerts.live.asking import Answers, ask
 from alerts.live.numbers import show
 from alerts.live.part import DEFAULT_SPAN, SPANS, look, span_of
@@ -73,6 +74,7 @@ def show_runbook(request: HttpRequest, alert: str) -> HttpResponse:
         "parts": _sections(text, address),
         "rights": _rights(request, address.model),
         "here": request.get_full_path(),
+        "is_quality": _is_quality(alert),
         "models": [] if address.model or not concerns_models(alert) else MLModel.objects.order_by("name"),
         **(_live(request, address) if address.model else _without_model(alert)),
     }
@@ -105,6 +107,13 @@ def mitigate(request: HttpRequest, alert: str) -> HttpResponse:
     """mitigation_url: the runbook's Mitigation section."""
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return HttpResponseRedirect(f"{reverse('runbook', args=[alert])}{query}#mitigation")
+
+
+def _is_quality(alert: str) -> bool:
+    """Whether it reads what drift checks find, so that pausing one is a way to act on it."""
+    if alert in KINDS:
+        return KINDS[alert].plane is Plane.QUALITY
+    return CustomAlert.objects.filter(name=alert).exclude(owner=Owner.ON_CALL).exists()
 
 
 def _about(address: Address) -> str:

@@ -24,9 +24,10 @@ from alerts.subject import RELEASE_KINDS, limits_of, open_incidents, recent_chan
 from alerts.views.frame import page, partial
 from alerts.views.runbook import prometheus
 from alerts.views.traffic import weights
+from controlplane.pages.drift_check import told
 from controlplane.pages.objectives import objectives_shown
 from drift.engine.verdict import Verdict, from_document
-from drift.models import CheckStatus, DriftCheck
+from drift.models import CheckStatus
 from models_registry.fleet import FleetBaseline, FleetModel, load_model
 from models_registry.models import Baseline, Change, MLModel, Replica
 from models_registry.permissions import may_edit_model, may_operate_model
@@ -85,7 +86,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "policies": policy_rows(model),
         "custom": CustomAlert.objects.filter(model=row).order_by("name"),
         "drift": drift_rows(row),
-        "check": DriftCheck.objects.filter(model=row).first(),
+        **told(request, row),
         "objectives": objectives_shown(row, now),
         "baselines": [(b, age_days(b, now)) for b in _baselines(row)],
         "replicas": [r for r in Replica.objects.order_by("name") if name in r.loaded],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from controlplane.pages import alert, backtest, banners, changes, home, live_check, model, releases, who
+from controlplane.pages import alert, backtest, banners, changes, drift_check, home, live_check, model, releases, who
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("models/<str:name>/alerts/<str:alert>/", alert.show, name="model-alert"),
     path("backtest/", backtest.choose, name="backtest-models"),
     path("models/<str:name>/backtest/", backtest.show, name="backtest"),
+    path("models/<str:name>/drift-check/", drift_check.panel, name="drift-check-panel"),
+    path("models/<str:name>/drift-check/pause/", drift_check.pause, name="pause-check"),
+    path("models/<str:name>/drift-check/resume/", drift_check.resume, name="resume-check"),
     path("models/<str:name>/live/", model.live, name="model-live"),
     path("releases/", releases.index, name="releases"),
     path("releases/<int:pk>/", releases.detail, name="release"),
