@@ -12,16 +12,15 @@ from markdown_it.token import Token
 
 from alerts.catalogue import KINDS
 from alerts.models import CustomAlert, Runbook
+from alerts.runbook_sections import PLACEHOLDER, PROMQL
 from models_registry.fleet import FleetModel
 from telemetry.names import FEATURE, MODEL, VERSION
 from telemetry.promql import quote
 
 SHIPPED = Path(__file__).parent / "runbooks"
 SHIPPED_TEXT = "the shipped text"
-PROMQL = "promql"
 # HTML in the text is shown, not obeyed; pictures from elsewhere would be blocked anyway.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-_PLACEHOLDER = re.compile(r'"?\{\{\s*(\w+)\s*\}\}"?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +118,9 @@ def _html(tokens: Sequence[Token]) -> SafeString:
 
 def fill(query: str, labels: Mapping[str, str]) -> str:
     """`query` with {{label}} as quoted PromQL strings; empty where a label that it names isn't known."""
-    if any(not labels.get(match[1]) for match in _PLACEHOLDER.finditer(query)):
+    if any(not labels.get(match[1]) for match in PLACEHOLDER.finditer(query)):
         return ""
-    return _PLACEHOLDER.sub(lambda match: quote(labels[match[1]]), query)
+    return PLACEHOLDER.sub(lambda match: quote(labels[match[1]]), query)
 
 
 def labels_of(model: str, version: str, feature: str) -> dict[str, str]:

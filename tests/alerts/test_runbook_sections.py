@@ -40,6 +40,18 @@ def test_a_heading_that_is_only_shown_as_code_is_none() -> None:
     assert "Mitigation is missing" in sections_error(WHOLE.replace("## Mitigation", "```\n## Mitigation\n```"))
 
 
+@pytest.mark.parametrize("query", ["sum(((", "rate(x{a={{model_name}}[5m])", "up and"])
+def test_a_query_that_is_no_promql_is_named_by_its_line(query: str) -> None:
+    """It is stored by day and met at night."""
+    body = WHOLE.replace("## Diagnosis\n\nWords.", f"## Diagnosis\n\n```promql\n{query}\n```\n\nWords.")
+    assert sections_error(body).startswith("The query of line 11 is no PromQL: ")
+
+
+def test_a_query_may_name_the_alerts_labels() -> None:
+    query = 'sum(rate(x{model_name={{model_name}}, feature_name="{{ feature_name }}"}[5m]))'
+    assert sections_error(WHOLE.replace("Words.", f"```promql\n{query}\n```")) == ""
+
+
 @pytest.mark.django_db
 def test_no_caller_can_save_a_models_runbook_without_them(registry: Registry) -> None:
     with pytest.raises(ValidationError, match="Mitigation is missing"):
