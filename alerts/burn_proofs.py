@@ -5,7 +5,7 @@ whether it fires.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,12 +32,12 @@ _FIRING = {"alertname": NAME, "alertstate": "firing"}
 
 @dataclass(frozen=True)
 class Situation:
-    """Counters, and when which tiers' alerts fire; `missing`: at the end it is told that nothing is measured."""
+    """Counters, and when which tiers' alerts fire; `missing`: at the end it is told that these aren't measured."""
 
     name: str
     series: Mapping[str, str]
     looks: tuple[Look, ...]
-    missing: bool = False
+    missing: tuple[ObjectiveRow, ...] = ()
 
 
 def render_burn_proofs(rules: list[AlertRule]) -> dict[str, str]:
@@ -51,7 +51,8 @@ def render_burn_proofs(rules: list[AlertRule]) -> dict[str, str]:
 
 
 def _file(rules: list[AlertRule], days: int, of_all_periods: list[AlertRule]) -> str:
-    step = step_of(days, _scope(rules[0]).options)
+    periods = {_kind(rule).period_days for rule in of_all_periods}
+    step = step_of(days, _scope(rules[0]).options, periods)
     by_policy: dict[str, list[AlertRule]] = defaultdict(list)
     for rule in rules:
         by_policy[rule.policy_id].append(rule)
@@ -94,9 +95,14 @@ def _together(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def step_of(days: int, options: RenderOptions) -> int:
-    """Seconds between two samples: as few as rates over the base window can do with."""
-    return min(_LONGEST_STEP, base_window(days, options) // 2)
+def step_of(days: int, options: RenderOptions, periods: Iterable[int] = ()) -> int:
+    """Seconds between two samples: as few as rates over the base window can do with.
+
+    Never as long as the base window of another of the `periods`: whether its rates then have two samples or one
+    differs between Prometheus 2 and 3.
+    """
+    step = min(_LONGEST_STEP, base_window(days, options) // 2)
+    return step // 2 if step in {base_window(other, options) for other in periods} else step
 
 
 def _tests(rules: list[AlertRule], missing: list[AlertRule], step: int) -> Iterator[dict[str, Any]]:
@@ -131,8 +137,7 @@ def _test(
     }
     beside = _beside(objective, missing)
     if situation.missing:
-        # What one objective lacks, the others of its model lack as well.
-        untold = [expected_alert(rule, _labels(other)) for other, rule in beside]
+        untold = [expected_alert(rule, _labels(other)) for other, rule in beside if other in situation.missing]
         at_first, at_last = NO_DATA_FOR // step - 1, situation.looks[-1].at
         return named | {"alert_rule_test": [_alerts(at_first * step, []), _alerts(at_last * step, untold)]}
     looks = [(look.at * step, _firing_rules(rules, objective, look.fires)) for look in situation.looks]
@@ -231,8 +236,11 @@ def guarded(objective: ObjectiveRow, of_model: list[ObjectiveRow], scope: Scope,
     served = {weight_series(objective.model, "v1"): f"1+0x{end}"}
     good = _history(objective, scope, step, Stretch(end, 0))
     measured = {each: values for other in of_model for each, values in _counters(other, good).items()}
-    yield Situation("served and measured", {**served, **measured}, (Look(end, ()),))
-    yield Situation("served, yet nothing is counted", served, (Look(end, ()),), missing=True)
+    # Of a shorter period, whose windows hold no two samples of this proof: its own proof shows it measured.
+    unseen = tuple(other for other in of_model if base_window(other.period_days, scope.options) < step)
+    yield Situation("served and measured", {**served, **measured}, (Look(end, ()),), missing=unseen)
+    # What one objective lacks, the others of its model lack as well.
+    yield Situation("served, yet nothing is counted", served, (Look(end, ()),), missing=tuple(of_model))
     unserved = {weight_series(objective.model, "v1"): f"0+0x{end}"}
     yield Situation("not served, so nothing to count", unserved, (Look(end, ()),))
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from alerts.burn_history import History, Stretch
 from alerts.burn_proofs import over_time, step_of
-from alerts.burn_rate import TIERS, left_out, recording_groups, windows
+from alerts.burn_rate import TIERS, base_window, left_out, recording_groups, windows
 from alerts.kind import Scope
 from alerts.objectives import PERIOD_DAYS, TARGET, ObjectiveRow
 from alerts.policies import Policies, PolicyRow
@@ -198,6 +198,7 @@ OBJECTIVES = {
         replace(availability(0.9999, 90), name="strict"),
         availability(0.9, 90),
     ),
+    "of two periods": (availability(), latency(0.95, 7)),
 }
 
 
@@ -206,6 +207,14 @@ def test_each_objective_is_proven(objectives: tuple[ObjectiveRow, ...], tmp_path
     folder = written(rendered(*objectives), tmp_path)
     for outcome in (tools.check_rules(folder), tools.run_proofs(folder, f"{NAME}-*.yml")):
         assert outcome.accepted, outcome.text
+
+
+@pytest.mark.parametrize("days", [14, 15, 28, 30, 90])
+@pytest.mark.parametrize("other", [7, 14, 15, 24, 30])
+def test_a_proof_never_steps_as_wide_as_another_periods_shortest_window(days: int, other: int) -> None:
+    step = step_of(days, OPTIONS, {days, other})
+    assert step != base_window(other, OPTIONS)
+    assert base_window(days, OPTIONS) >= 2 * step
 
 
 def test_a_proof_shows_of_each_tier_that_it_fires_and_that_each_of_its_guards_holds() -> None:
