@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from django.db.models import Q
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from alerts.catalogue import KINDS
+from alerts.kind import Plane
 from alerts.models import CustomAlert, Runbook
+from alerts.policies import widening
 from alerts.runbook_sections import PLACEHOLDER, PROMQL
 from models_registry.fleet import FleetModel
 from telemetry.names import FEATURE, MODEL, VERSION
@@ -25,7 +28,7 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("i
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The text that holds for an alert, and where it comes from: shipped, custom, or the model's own row."""
+    """The text that holds for an alert, and where it comes from: shipped, custom, or the row of a team or model."""
 
     body: str
     origin: str
@@ -62,10 +65,14 @@ class Section:
 
 
 def find_text(alert: str, model_name: str = "") -> Text | None:
-    """The model's own text, else the one that a custom alert brings, else the shipped one; None where there is none."""
-    row = Runbook.objects.filter(alert=alert, model__name=model_name).select_related("owner_team", "model").first()
+    """The model's own text, else its team's, else the one that a custom alert brings, else the shipped one.
+
+    None where there is none. The team is the one whose policies hold: see alerts.policies.
+    """
+    rows = Runbook.objects.filter(_about(alert, model_name), alert=alert).select_related("owner_team", "model", "team")
+    row = min(rows, key=lambda r: r.model is None, default=None)
     if row is not None:
-        return Text(row.body, "model", row)
+        return Text(row.body, "model" if row.model is not None else "team", row)
     if alert not in KINDS:
         body = CustomAlert.objects.filter(name=alert).values_list("runbook", flat=True).first()
         return None if body is None else Text(body, "custom")
@@ -73,10 +80,25 @@ def find_text(alert: str, model_name: str = "") -> Text | None:
     return Text(file.read_text(encoding="utf-8"), "shipped") if file.is_file() else None
 
 
+def _about(alert: str, model_name: str) -> Q:
+    about = Q(model__name=model_name)
+    if alert not in KINDS:
+        return about
+    health = KINDS[alert].plane is Plane.HEALTH
+    return about | (Q(team__on_call_models__name=model_name) if health else Q(team__applied_ml_models__name=model_name))
+
+
 def origins_of(model: FleetModel) -> dict[str, str]:
     """Alert -> whose text holds for the model, as a policy's id; what has only the shipped text is not there."""
-    own = Runbook.objects.filter(model__name=model.name).values_list("alert", flat=True)
-    return dict.fromkeys(own, f"model:{model.name}")
+    teams = {model.on_call_team, model.applied_ml_team}
+    rows = Runbook.objects.filter(Q(model__name=model.name) | Q(team__name__in=teams)).select_related("model", "team")
+    written = {(row.alert, row.scope) for row in rows.defer("body")}
+    found = {}
+    for alert in {alert for alert, _ in written}:
+        ids = widening(KINDS[alert], model) if alert in KINDS else [f"model:{model.name}"]
+        found[alert] = next((scope for scope in ids if (alert, scope) in written), "")
+    # A team's may be about alerts of the plane in which the team has no say of this model.
+    return {alert: scope for alert, scope in found.items() if scope}
 
 
 def sections(body: str, labels: Mapping[str, str]) -> list[Section]:

@@ -14,7 +14,7 @@ from alerts.runbook_sections import SECTIONS
 from alerts.subject import concerns_models
 from alerts.views.runbook_edit import RunbookForm
 from models_registry.actor import Actor
-from models_registry.models import Change, Team
+from models_registry.models import Change, MLModel, Team
 from models_registry.permissions import may_edit_model, may_register_models
 
 SKELETON = "\n\n".join(f"## {section}\n\n…" for section in SECTIONS)
@@ -66,10 +66,16 @@ class RunbookInline(StackedInline):
 def save_row(row: Runbook, *, actor: Actor) -> Change | None:
     """As the runbook's page saves it."""
     return save_runbook(
-        row.alert, row.model, body=row.body, owner_team=row.owner_team, review_by=row.review_by, actor=actor
+        row.alert, _model(row), body=row.body, owner_team=row.owner_team, review_by=row.review_by, actor=actor
     )
 
 
 def delete_row(row: Runbook, *, actor: Actor) -> Change | None:
-    """The shipped runbook holds again."""
-    return drop_runbook(row.alert, row.model, actor=actor)
+    """The wider text holds again."""
+    return drop_runbook(row.alert, _model(row), actor=actor)
+
+
+def _model(row: Runbook) -> MLModel:
+    if row.model is None:
+        raise ValueError(f"{row} is no row of a model's page.")
+    return row.model

@@ -21,14 +21,15 @@ from alerts.live.queries import guide_queries
 from alerts.mitigation import preview_roll_back
 from alerts.models import CustomAlert, Incident, Runbook
 from alerts.prometheus import Prometheus, Sample
+from alerts.runbook_editing import is_a_teams
 from alerts.runbook_page import Section, Text, find_text, labels_of, sections
 from alerts.subject import concerns_models, is_known, open_incidents, recent_changes, says, subject_of
 from alerts.views.frame import page, partial
 from alerts.views.runbook_context import Address, read
 from alerts.views.traffic import weights
 from models_registry.fleet import FleetModel
-from models_registry.models import Change, MLModel
-from models_registry.permissions import may_edit_model, may_operate_model
+from models_registry.models import Change, MLModel, Team
+from models_registry.permissions import may_edit_model, may_edit_team, may_operate_model
 from telemetry.names import MODEL
 
 # Seconds per request to Prometheus: a page that waits longer helps nobody at night.
@@ -50,7 +51,7 @@ def prometheus() -> Prometheus:
 def index(request: HttpRequest) -> HttpResponse:
     """Every alert with its runbook."""
     custom = CustomAlert.objects.select_related("model").order_by("name")
-    own = Runbook.objects.select_related("model", "owner_team").order_by("alert", "model__name")
+    own = Runbook.objects.select_related("model", "team", "owner_team").order_by("alert", "team__name", "model__name")
     kinds = [(kind, says(kind)) for kind in KINDS.values()]
     context = {"kinds": kinds, "custom": custom, "own": own}
     return page(request, "alerts/runbooks.html", context, title="Runbooks")
@@ -73,6 +74,7 @@ def show_runbook(request: HttpRequest, alert: str) -> HttpResponse:
         "text": text,
         "parts": _sections(text, address),
         "rights": _rights(request, address.model),
+        "writes_for": _writes_for(request, alert, address.model),
         "here": request.get_full_path(),
         "is_quality": _is_quality(alert),
         "models": [] if address.model or not concerns_models(alert) else MLModel.objects.order_by("name"),
@@ -218,6 +220,14 @@ def _rights(request: HttpRequest, model: FleetModel | None) -> dict[str, bool]:
         "operate": row is not None and may_operate_model(request.user, row),
         "edit": row is not None and may_edit_model(request.user, row),
     }
+
+
+def _writes_for(request: HttpRequest, alert: str, model: FleetModel | None) -> str:
+    """The team for all of whose models the reader may write the text; empty where there is none."""
+    if model is None or not is_a_teams(alert):
+        return ""
+    name = model.on_call_team if KINDS[alert].plane is Plane.HEALTH else model.applied_ml_team
+    return name if may_edit_team(request.user, Team.objects.get(name=name)) else ""
 
 
 def _changes_of(name: str) -> str:

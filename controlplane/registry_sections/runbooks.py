@@ -1,4 +1,4 @@
-"""`runbooks`: texts that a team wrote for a model's alert, in place of the shipped ones."""
+"""`runbooks`: texts that a team wrote for an alert of one model, or of all its models, in place of the shipped ones."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,13 +15,14 @@ from controlplane.registry_sections.section import Applying, Exported, Section, 
 
 RUNBOOK = shape.Document(
     {
+        "team": shape.TEXT,
         "model": shape.TEXT,
         "alert": shape.TEXT,
         "owner_team": shape.TEXT,
         "review_by": shape.DATE,
         "body": shape.TEXT,
     },
-    frozenset({"model", "alert", "owner_team", "body"}),
+    frozenset({"alert", "owner_team", "body"}),
 )
 
 
@@ -34,23 +35,34 @@ def _apply(document: dict[str, Any], applying: Applying) -> None:
         form = RunbookForm({**document, "owner_team": owner.pk})
         if not form.is_valid():
             raise ValidationError(form.errors.as_data())
-        model = model_named(document["model"])
-        applying.wrote(save_runbook(alert, model, actor=applying.actor, **form.cleaned_data))
+        if ("team" in document) == ("model" in document):
+            raise ValidationError("A runbook is for a model or for a team's models: state one of `model` and `team`.")
+        about = model_named(document["model"]) if "model" in document else team_named(document["team"], "team")
+        applying.wrote(save_runbook(alert, about, actor=applying.actor, **form.cleaned_data))
 
 
 def _export(model: str | None) -> Exported:
-    rows = Runbook.objects.select_related("model", "owner_team")
+    rows = Runbook.objects.select_related("model", "team", "owner_team")
     if model is not None:
         rows = rows.filter(model__name=model)
-    documents = [{"model": row.model.name, **runbook_document(row)} for row in rows]
+    documents = [
+        {
+            "team": row.team.name if row.team else None,
+            "model": row.model.name if row.model else None,
+            **runbook_document(row),
+        }
+        for row in rows
+    ]
     stated = [{name: value for name, value in d.items() if value is not None} for d in documents]
-    return sorted(stated, key=lambda d: (str(d["model"]), str(d["alert"])))
+    return sorted(stated, key=lambda d: (d.get("team", ""), d.get("model", ""), d["alert"]))
 
 
 def _stored() -> Iterator[Stored]:
-    for row in Runbook.objects.select_related("model"):
-        model = row.model
-        yield Stored((model.name, row.alert), partial(drop_runbook, row.alert, model), model.name)
+    for row in Runbook.objects.select_related("model", "team"):
+        about = row.model or row.team
+        if about is not None:
+            team, model = row.team.name if row.team else "", row.model.name if row.model else ""
+            yield Stored((row.alert, team, model), partial(drop_runbook, row.alert, about), model, team)
 
 
-RUNBOOKS = Section("runbooks", shape.Documents(RUNBOOK, ("model", "alert")), _apply, _export, _stored)
+RUNBOOKS = Section("runbooks", shape.Documents(RUNBOOK, ("alert", "team", "model")), _apply, _export, _stored)

@@ -63,6 +63,7 @@ def everything(registry: Registry, owner, on_call) -> Registry:
     save_custom_alert(custom, actor=SYSTEM)
     body = "## Meaning\n\nm: 'x'\n\n## Impact\n\ni\n\n## Diagnosis\n\nd\n\n## Mitigation\n\nm\n"
     save_runbook("MLServingDown", model, body=body, owner_team=registry.team, review_by=None, actor=SYSTEM)
+    save_runbook("MLServingDown", registry.team, body=body, owner_team=registry.team, review_by=None, actor=SYSTEM)
     save_check(DriftCheck(model=model, feature_psi_thresholds={"yes": 0.3}, population="all"), actor=SYSTEM)
     return registry
 
@@ -127,5 +128,5 @@ def test_runbooks_and_custom_alerts_survive(tmp_path: Path, everything: Registry
     text = export()
     Runbook.objects.all().delete()
     CustomAlert.objects.all().delete()
-    assert len(apply(tmp_path, text).changes) == 2
+    assert len(apply(tmp_path, text).changes) == 3
     assert export() == text

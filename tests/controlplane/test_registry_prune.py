@@ -74,7 +74,7 @@ def test_what_no_list_states_is_gone_with_a_change_for_each_and_a_second_time_no
         "version fraud old deleted",
         "baseline 2026-q1 of fraud deleted",
         "pipeline release features-1 of fraud deleted",
-        "fraud: runbook MLServingDown dropped, the shipped one holds again",
+        "fraud: runbook MLServingDown dropped, the wider text holds again",
         f"{Objective._meta.verbose_name} {Objective(model=registry.model, name='fast')} deleted",
         f"{CustomAlert._meta.verbose_name} Odd deleted",
         *(t for t in told if t.startswith(f"{AlertPolicy._meta.verbose_name} ")),
