@@ -108,12 +108,16 @@ def _apply_section(section: Section, one: CheckedFile, actor: Actor, prune: bool
     return changes
 
 
+# What YAML takes for the end of a line beside \n: in the other styles a reader folds it into a space.
+_ENDS_OF_LINES = frozenset("\r\x85\u2028\u2029")
+
+
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Texts of several lines as blocks; those with ends of lines of another kind escaped."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = '"' if _ENDS_OF_LINES.intersection(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -124,6 +124,13 @@ def test_any_name_and_text_comes_back_as_it_was(tmp_path: Path, registry: Regist
     assert [(c.before, c.after) for c in outcome.changes] == []
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\x85", "\u2028", "\u2029"])
+def test_an_end_of_a_line_of_any_kind_comes_back_as_it_was(tmp_path: Path, registry: Registry, end: str):
+    for text in (end, f"one{end}two", f"one{end}two\nthree\n"):
+        MLModel.objects.filter(pk=registry.model.pk).update(description=text)
+        assert [(c.before, c.after) for c in apply(tmp_path, export()).changes] == []
+
+
 def test_runbooks_and_custom_alerts_survive(tmp_path: Path, everything: Registry):
     text = export()
     Runbook.objects.all().delete()
