@@ -103,6 +103,8 @@ def rendered(kind: AlertKind, model: FleetModel, terms: Terms, present: Terms, o
     rules = [
         catalogue_rule(_with_feature_limits(each, terms), Policy(terms.limits, (model,)), options)
         for each in kind.rendered(terms.objectives)
+        # The rule that tells of missing series would hold wherever none were recorded yet.
+        if each.comparisons
     ]
     scoped = [
         (rule, replace(rule.scope, feature_limits=terms.feature_limits)) for rule in rules if rule.kind and rule.scope

@@ -43,7 +43,7 @@ class Budget:
         return min(1.0, self.hours / (self.objective.period_days * 24))
 
     def is_stale(self, now: datetime) -> bool:
-        """Whether counting has stopped."""
+        """Whether it is not the present state: the past is still being read, or counting has stopped."""
         return now - self.until > STALE_AFTER
 
 

@@ -98,13 +98,8 @@ def _no_data_kind(days: int, objectives: tuple[ObjectiveRow, ...]) -> BurnKind:
             "{model_name} is served, but for {for} there have been no counts for its objective {objective}, "
             "route {route}: nobody would notice if it was missed."
         ),
-        known=_served,
     )
     return kind
-
-
-def _served(scope: Scope) -> Expr:
-    return max_by((names.MODEL,), series(names.TRAFFIC_WEIGHT, scope.matcher))
 
 
 def _unmeasured(objectives: list[ObjectiveRow], days: int, scope: Scope) -> Expr:
@@ -139,7 +134,6 @@ def _kind(
     for_: int = 0,
     tier: Tier | None = None,
     comparisons: tuple[Comparison, ...] = (),
-    known: Callable[[Scope], Expr] | None = None,
 ) -> BurnKind:
     about = {objective.model for objective in objectives}
     return BurnKind(
@@ -158,7 +152,6 @@ def _kind(
         variant=f"{days}d:{name}",
         variant_labels={names.PERIOD: f"{days}d", names.TIER: name},
         comparisons=comparisons,
-        known=known,
         tier=tier,
         period_days=days,
         objectives=objectives,
