@@ -12,6 +12,7 @@ from django.core.validators import BaseValidator, MaxValueValidator, MinValueVal
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import escape
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from alerts.admin.fields import DurationField
@@ -185,7 +186,8 @@ class PolicyAdmin(RegistryAdmin):
         scope = ["alert", *(["team", "model"] if kind.on_models else [])]
         looks = [*(["window_seconds"] if kind.window else []), "for_seconds"]
         limits = [_LIMIT + p.name for p in kind.parameters]
-        description = kind.description.format_map(_Placeholders())
+        # Written into the page as it stands there.
+        description = escape(kind.description.format_map(_Placeholders()))
         return [
             (None, {"fields": scope, "description": f"{kind.name}: {description}"}),
             *([("Limits", {"fields": limits})] if limits else []),

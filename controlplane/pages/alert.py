@@ -9,9 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from alerts.catalogue import KINDS
 from alerts.models import AlertPolicy, CustomAlert
 from alerts.permissions import may_edit_policy
 from alerts.policies import DEFAULT
+from alerts.subject import says
 from alerts.views.frame import page
 from controlplane.alert_values import CUSTOM, RUNBOOK, TRAVELLING, AlertValues, FeatureLimit, limit_in_words, values_of
 from drift.models import DriftCheck
@@ -52,6 +54,7 @@ def show(request: HttpRequest, name: str, alert: str) -> HttpResponse:
     context: dict[str, Any] = {
         "model": model,
         "found": found,
+        "says": says(KINDS[alert], model) if alert in KINDS else found.says,
         "columns": _columns(request, found, row),
         "limits": _limits(found, row, edits_model),
         "travelling": TRAVELLING.get(alert, ""),

@@ -63,6 +63,7 @@ def test_the_form_has_a_field_for_each_limit_and_says_what_holds_without_it(owne
     assert limits <= set(form.fields)
     assert "else 0.05 s" in form.fields["limit_latency_margin"].help_text
     assert form.initial["model"]
+    assert "&lt;model name&gt;" in page.content.decode(), "what is not known yet is named, not taken for a tag"
 
 
 def test_a_person_sets_a_limit_and_the_change_is_theirs(registry: Registry, owner: User) -> None:

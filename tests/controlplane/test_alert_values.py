@@ -55,6 +55,7 @@ class TestThePage:
     def test_names_each_value_with_its_source(self, client: Client, stranger: User, policies: None) -> None:
         client.force_login(stranger)
         text = text_of(client.get(PAGE.format(LATENCY)).content.decode())
+        assert "fraud" in text and "{" not in text
         assert "seconds 2 s model:fraud 2 s · 1 s 0.35 s" in text
         assert "for 1m default · · 1m 10m" in text
         assert "team payments registry role" in text
