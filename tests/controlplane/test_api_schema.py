@@ -40,7 +40,8 @@ def test_the_version_call_for_ci_is_told_with_its_deploy(operations):
 
 
 @pytest.mark.django_db
-def test_the_root_lists_what_there_is(client: Client, stranger):
+def test_the_root_lists_what_there_is(client: Client, stranger, settings):
+    settings.ALERTMANAGER_URL = "http://127.0.0.1:9"
     client.force_login(stranger)
     root = client.get("/api/").json()
     assert set(root) == set(LISTS)
