@@ -42,7 +42,10 @@ class ActiveAlert:
 
 @dataclass(frozen=True, slots=True)
 class LoadedRule:
-    """A rule as loaded. Durations in seconds; `health` is ok, err or unknown (not evaluated since it was loaded)."""
+    """A rule as loaded. Durations in seconds; `health` is ok, err or unknown (not evaluated since it was loaded).
+
+    `evaluation_seconds`: what its last evaluation took.
+    """
 
     kind: str
     name: str
@@ -55,6 +58,7 @@ class LoadedRule:
     last_error: str = ""
     last_evaluation: datetime | None = None
     alerts: tuple[ActiveAlert, ...] = ()
+    evaluation_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,7 @@ def _rule(row: Mapping[str, Any]) -> LoadedRule:
         last_error=row.get("lastError", ""),
         last_evaluation=parse_time(row["lastEvaluation"]),
         alerts=tuple(_alert(alert) for alert in row.get("alerts") or ()),
+        evaluation_seconds=float(row.get("evaluationTime", 0)),
     )
 
 

@@ -4,7 +4,7 @@
    a row is due. What was left over of an older release goes over to it, since those rules are still loaded.
 2. A worker claims the row by a conditional UPDATE, looks at some groups, and writes down what it found under its claim.
    One that dies leaves a claim that expires: the next run does the same groups again.
-3. Where something is wrong or not known, those groups are looked at again, sooner at first, for about a day.
+3. Where something is wrong, odd or not known, those groups are looked at again, sooner at first, for about a day.
 """
 
 import uuid
@@ -24,7 +24,8 @@ from controlplane.rendered_rules import Key
 LEASE = timedelta(seconds=300)
 # Recorded series of a new window need a few evaluations.
 SETTLING_INTERVALS = 2
-AGAIN_SOON, AGAIN = timedelta(minutes=10), timedelta(hours=1)
+# What is missing right after a start is there soon: the first looks come quickly, later ones for about a day.
+AGAIN = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 MOST_LOOKS = 26
 State = LiveCheck.State
 
@@ -94,7 +95,7 @@ def worked_off(check: LiveCheck, found: dict[str, Any], now: datetime) -> dict[s
     """The fields of a row of which nothing is left to do: done, or for another look later."""
     again = unsettled(found)
     looks = check.looks + 1
-    due_at = now + (AGAIN_SOON if looks == 1 else AGAIN) if again and looks < MOST_LOOKS else None
+    due_at = now + AGAIN[min(looks, len(AGAIN)) - 1] if again and looks < MOST_LOOKS else None
     return {
         "state": State.DONE,
         "todo": [list(key) for key in again] if due_at else [],

@@ -31,13 +31,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alerting rule: how many of it fire and are pending, and what it would have done. None: not known."""
+    """An alerting rule: how many of it fire and are pending, and what it would have done. None: not known.
+
+    `reads`: whether it reads any series; one that doesn't has no past to look at.
+    """
 
     rule: str
     group: str
     firing: int
     pending: int
     firings: Mapping[str, Any] | None
+    reads: bool = True
 
     @property
     def policy(self) -> str:
@@ -97,6 +101,7 @@ def group_report(looked: Iterable[Looked], loaded: Iterable[LoadedRule]) -> dict
                     "firing": states["firing"],
                     "pending": states["pending"],
                     "firings": _firings(each),
+                    "reads": each.reads,
                 }
             )
     return _cut(alerts, findings)
@@ -108,9 +113,12 @@ def unknown_report(finding: Finding, rules: Iterable[str]) -> dict[str, Any]:
 
 
 def unsettled(found: Stored) -> list[Key]:
-    """The groups that are worth another look: something is wrong with them, or isn't known."""
-    again = {Severity.FAULT, Severity.UNKNOWN}
-    return [key_of(name) for name, group in found.items() if any(f["severity"] in again for f in group["findings"])]
+    """The groups that are worth another look: something of them is wrong, odd, or isn't known."""
+    return [
+        key_of(name)
+        for name, group in found.items()
+        if any(finding["severity"] != Severity.NOTE for finding in group["findings"])
+    ]
 
 
 def report_of(found: Stored) -> Report:
@@ -124,9 +132,7 @@ def report_of(found: Stored) -> Report:
             if each["rule"] not in told:
                 told.append(each["rule"])
         group_name = key_of(name)[1]
-        alerts += [
-            Alert(row["rule"], group_name, row["firing"], row["pending"], row["firings"]) for row in group["rules"]
-        ]
+        alerts += [Alert(group=group_name, **row) for row in group["rules"]]
     findings = [Told(*what, tuple(held)) for what, held in rules.items()]
     findings.sort(key=lambda each: (order.index(Severity(each.severity)), -len(each.rules), each.text))
     left_out = sum(group.get("left_out", 0) for group in found.values()) + max(0, len(findings) - MOST_SHOWN)

@@ -13,7 +13,7 @@ from alerts.http import Refused, Unreachable
 from alerts.live_lint.asking import TIMEOUT, Asking, Budget, OutOfBudget
 from alerts.live_lint.conditions import conditions
 from alerts.live_lint.findings import Origin, unknown
-from alerts.live_lint.looking import LiveRule, look, prepare
+from alerts.live_lint.looking import LiveRule, look
 from alerts.prometheus import RECORDING, RuleGroup
 from controlplane import live_checks
 from controlplane.bundle import RULES_FOLDER, Bundle
@@ -102,7 +102,6 @@ class _Looking:
         """Look at one group after the other; why that ended early, where it did."""
         try:
             loaded = {(path_of(group.file), group.name): group for group in self.asking.rules()}
-            prepare([rule for key in keys for rule in self._rules(key)], self.asking)
             for key in keys:
                 self.found[key] = self._look_at(key, loaded.get(key))
         except Unreachable as error:
@@ -120,11 +119,16 @@ class _Looking:
         if loaded is None or [rule.name for rule in loaded.rules] != [rule.name for rule in group.rules]:
             return self._unknown(key, "Prometheus does not run this group as it was published.")
         try:
-            return group_report(look(self._rules(key), self.asking), loaded.rules)
+            return group_report(look(self._rules(key, loaded), self.asking), loaded.rules)
         except Refused as error:
             return self._unknown(key, f"Prometheus refuses to tell: {error.message}")
+        except Unreachable as error:
+            if not self.asking.prometheus.ready():
+                raise
+            # It is there, and this alone is too much for it: not to be asked for again and again.
+            return self._unknown(key, f"Prometheus gives up on it: {error.reason}")
 
-    def _rules(self, key: Key) -> list[LiveRule]:
+    def _rules(self, key: Key, loaded: RuleGroup) -> list[LiveRule]:
         group, typed = self.groups[key], key[0].startswith(TYPED)
         return [
             LiveRule(
@@ -134,8 +138,9 @@ class _Looking:
                 rule.for_seconds,
                 rule.keep_firing_seconds,
                 group.interval_seconds,
+                there.evaluation_seconds,
             )
-            for rule in group.rules
+            for rule, there in zip(group.rules, loaded.rules, strict=True)
         ]
 
     def _unknown(self, key: Key, reason: str) -> dict[str, Any]:

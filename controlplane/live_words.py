@@ -1,7 +1,7 @@
 """What a live check found, in words. What is not known is said, and never reads as `did not fire`. Pure."""
 
 from alerts.backtest_words import lasted
-from alerts.live_lint.firings import SPAN
+from alerts.live_lint.firings import SPAN, STEPS
 from controlplane.live_report import Alert
 
 # Severity -> the heading of its findings, and how it is coloured.
@@ -21,6 +21,8 @@ def alert_line(alert: Alert) -> str:
 def past(alert: Alert) -> str:
     """What it would have done, with what is not known of it."""
     found = alert.firings
+    if not alert.reads:
+        return "It reads no series, so there is no past to look at."
     if found is None:
         return "How often it would have fired isn't known."
     if not found["seen"]:
@@ -29,7 +31,8 @@ def past(alert: Alert) -> str:
     total = f", for {lasted(found['total'])} in all" if found["times"] else ""
     unseen = SPAN - found["seen"]
     without = f"; {lasted(unseen)} of them have no data" if unseen >= found["step"] * 2 else ""
-    return f"{did}{total} in the last 24 h{without}."
+    seldom = f"; looked at every {lasted(found['step'])}" if found["step"] > STEPS[0] else ""
+    return f"{did}{total} in the last 24 h{without}{seldom}."
 
 
 def _now(alert: Alert) -> str:

@@ -26,8 +26,8 @@ class OutOfBudget(Exception):
 class Budget:
     """What one run may cost."""
 
-    queries: int = 40
-    seconds: float = 20.0
+    queries: int = 50
+    seconds: float = 30.0
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Asking:
 
     def count(self, expressions: Iterable[str]) -> None:
         """How many series each expression gives now, into `counts` or `problems`; what is known isn't asked again."""
-        waiting = [e for e in dict.fromkeys(expressions) if e not in self.counts and e not in self.problems]
+        waiting = [e for e in dict.fromkeys(expressions) if not self.knows(e)]
         for batch in _batches(waiting):
             try:
                 self._count(batch)
@@ -58,6 +58,10 @@ class Asking:
                     self.problems[batch[0]] = error.message
                 else:
                     self._count_one_by_one(batch)
+
+    def knows(self, expression: str) -> bool:
+        """Whether it was asked for, with an answer or a problem."""
+        return expression in self.counts or expression in self.problems
 
     def _count_one_by_one(self, batch: list[str]) -> None:
         """One of several expressions errs, and takes the others with it."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from alerts.backtest import Grid, gaps, grid_of, replay
 from alerts.live_lint.asking import Asking
 from alerts.live_lint.findings import Finding, Severity
+from alerts.live_lint.questions import measured
 from telemetry.promql import duration
 
 SPAN = 86_400
-# Seconds between two looks; a rule over hundreds of models costs more, and is looked at more rarely.
-STEP, WIDE_STEP = 120, 600
-LONG = 20_000  # characters of an expression
+# Seconds between two looks: the shortest for which all of them take no longer than AFFORDED seconds.
+STEPS = (120, 300, 600, 1800)
+AFFORDED = 4.0
 NOISY_TIMES, NOISY_SHARE = 6, 0.25
 LEAST_SEEN = 3600  # for a share of it to say anything
 
@@ -31,15 +32,17 @@ class Firings:
         return SPAN - self.unseen
 
 
-def firings(asking: Asking, expression: str, possible: str, for_: int, keep: int, interval: int, now: float) -> Firings:
-    """What a rule would have done. `possible`: has a series while anything is measured, see questions.measured.
+class TooLong(Exception):
+    """One look takes so long that a day of them can't be afforded."""
 
 
-    Raises what asking raises.
-    """
-    grid = grid_of(now, SPAN, max(interval, WIDE_STEP if len(expression) > LONG else STEP))
+def firings(
+    asking: Asking, expression: str, for_: int, keep: int, interval: int, seconds: float, now: float
+) -> Firings:
+    """What a rule would have done. `seconds`: what a look takes. Raises TooLong, and what asking raises."""
+    grid = grid_of(now, SPAN, max(interval, _step(seconds)))
     held = _read(asking, expression, grid)
-    known = {at for times in _read(asking, possible, grid) for at in times}
+    known = {at for times in _read(asking, measured(expression), grid) for at in times}
     found = replay([({}, times & known) for times in held], grid, for_, keep)
     return Firings(
         times=found.count,
@@ -49,6 +52,13 @@ def firings(asking: Asking, expression: str, possible: str, for_: int, keep: int
         step=grid.step,
         unseen=sum(gap.seconds for gap in gaps(known, grid)),
     )
+
+
+def _step(seconds: float) -> int:
+    for step in STEPS:
+        if seconds * SPAN / step <= AFFORDED:
+            return step
+    raise TooLong(f"one look takes {seconds:.1f} s")
 
 
 def of_firings(found: Firings, expression: str) -> list[Finding]:

@@ -16,8 +16,8 @@ from alerts.live_lint.findings import (
     of_selectors,
     unknown,
 )
-from alerts.live_lint.firings import Firings, firings, of_firings
-from alerts.live_lint.questions import Match, Selector, matches, measured, selectors
+from alerts.live_lint.firings import Firings, TooLong, firings, of_firings
+from alerts.live_lint.questions import Match, Selector, at_best, matches, selectors
 
 # Of a match that never meets: so many series of each side are looked at, to see which labels they have.
 SAMPLES = 5
@@ -26,7 +26,7 @@ MOST_VALUES = 10
 
 @dataclass(frozen=True, slots=True)
 class LiveRule:
-    """A rule as it was published. Durations in seconds."""
+    """A rule as it was published. Durations in seconds; `seconds`: what its last evaluation took."""
 
     name: str
     expression: str
@@ -34,65 +34,82 @@ class LiveRule:
     for_: int = 0
     keep: int = 0
     interval: int = 30
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found. `firings` is None for recording rules, for rules that read nothing, and where it isn't known."""
+    """What was found. `firings` is None for recording rules, for rules that read nothing, and where it isn't known.
+
+    `reads`: whether the rule reads any series.
+    """
 
     rule: LiveRule
     findings: list[Finding] = field(default_factory=list)
     firings: Firings | None = None
+    reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A rule with what it asks for, and why it can't be read where it can't."""
+    """A rule with what it asks for, and why it can't be read where it can't. `best`: see questions.at_best."""
 
     rule: LiveRule
+    best: str = ""
     selectors: list[Selector] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     problem: str = ""
 
     @property
     def texts(self) -> list[str]:
-        return [text for each in self.selectors for text in (each.text, each.shifted) if text]
-
-    @property
-    def sides(self) -> list[str]:
-        return [side for each in self.matches for side in (each.left, each.right)]
-
-
-def prepare(rules: Iterable[LiveRule], asking: Asking) -> None:
-    """Ask for the counts of all these rules together. Raises what asking raises."""
-    read = [_read(rule) for rule in rules]
-    asking.count(text for each in read for text in (*each.texts, *each.sides))
-    absent = [s for each in read for s in each.selectors if asking.counts.get(s.text) == 0]
-    both = [m for each in read for m in each.matches if asking.counts.get(m.left) and asking.counts.get(m.right)]
-    more = [text for each in absent for text in (each.bare, each.of_models, *each.stand_ins) if text]
-    asking.count([*more, *(each.met for each in both)])
-    gone = [each for each in absent if not asking.counts.get(each.bare)]
-    asking.find_lately([each.metric for each in gone if each.bare])
-    for each in gone:
-        if not each.bare:
-            asking.find_lately_selected(each.text)
+        sides = (text for each in self.matches for text in (each.met, each.left, each.right))
+        return [self.best, *(text for each in self.selectors for text in (each.text, each.shifted) if text), *sides]
 
 
 def look(rules: Iterable[LiveRule], asking: Asking) -> list[Looked]:
-    """What is there to say of each. Unreachable, Refused or OutOfBudget: nothing can be said yet.
+    """What there is to say of each. Unreachable, Refused or OutOfBudget: nothing can be said yet.
 
     An expression that Prometheus can't evaluate is a finding of the rule.
     """
-    rules = list(rules)
-    prepare(rules, asking)
-    return [_look(_read(rule), asking) for rule in rules]
+    read = [_read(rule) for rule in rules]
+    _ask([each for each in read if each.selectors], asking)
+    return [_look(each, asking) for each in read]
 
 
 def _read(rule: LiveRule) -> _Read:
     try:
-        return _Read(rule, selectors(rule.expression), matches(rule.expression))
+        expression = rule.expression
+        return _Read(rule, at_best(expression), selectors(expression), matches(expression))
     except ValueError as error:
         return _Read(rule, problem=str(error))
+
+
+def _ask(read: list[_Read], asking: Asking) -> None:
+    """Only what has to be asked: what a rule gives at best shows that it finds what it needs for that."""
+    asking.count(each.best for each in read)
+    _ask_matches([match for each in read for match in each.matches], asking)
+    unproven = [s for each in read for s in each.selectors if not (s.needed and asking.counts.get(each.best))]
+    asking.count(text for s in unproven for text in (s.text, s.shifted) if text)
+    absent = [s for s in unproven if asking.counts.get(s.text) == 0]
+    asking.count(text for s in absent for text in (s.bare, s.of_models, *s.stand_ins) if text)
+    gone = [s for s in absent if not asking.counts.get(s.bare)]
+    asking.find_lately(s.metric for s in gone if s.bare)
+    for nameless in gone:
+        if not nameless.bare:
+            asking.find_lately_selected(nameless.text)
+
+
+def _ask_matches(waiting: list[Match], asking: Asking) -> None:
+    """From the outermost inwards, as far as those outside don't show that those inside meet."""
+    while waiting:
+        waiting = [match for match in waiting if not any(asking.counts.get(proof) for proof in match.proofs)]
+        asked = [match for match in waiting if all(asking.knows(proof) for proof in match.proofs)]
+        if not asked:
+            break
+        asking.count(match.met for match in asked)
+        never = [match for match in asked if asking.counts.get(match.met) == 0]
+        asking.count(side for match in never for side in (match.left, match.right))
+        waiting = [match for match in waiting if not asking.knows(match.met)]
 
 
 def _look(read: _Read, asking: Asking) -> Looked:
@@ -100,22 +117,21 @@ def _look(read: _Read, asking: Asking) -> Looked:
     if read.problem:
         return Looked(rule, [unknown(f"the expression can't be read: {read.problem}", rule.expression)])
     if not read.selectors:
-        return Looked(rule)
+        return Looked(rule, reads=False)
     findings = [
         *(
-            _with_values(each, read, asking)
-            for each in of_selectors(read.selectors, asking.counts, asking.lately, rule.origin)
+            _with_values(f, read, asking)
+            for f in of_selectors(read.selectors, asking.counts, asking.lately, rule.origin)
         ),
         *_of_matches(read, asking),
-        *of_problems(asking.problems, [*read.texts, *read.sides, *(each.met for each in read.matches)]),
+        *of_problems(asking.problems, read.texts),
     ]
     if rule.origin.recording:
         return Looked(rule, findings)
     try:
-        possible = measured(rule.expression)
-        found = firings(asking, rule.expression, possible, rule.for_, rule.keep, rule.interval, time.time())
-    except Refused as error:
-        return Looked(rule, [*findings, unknown(f"how often it would have fired: {error.message}", rule.expression)])
+        found = firings(asking, rule.expression, rule.for_, rule.keep, rule.interval, rule.seconds, time.time())
+    except (Refused, TooLong) as error:
+        return Looked(rule, [*findings, unknown(f"how often it would have fired: {error}", rule.expression)])
     return Looked(rule, [*findings, *of_firings(found, cut(rule.expression))], found)
 
 

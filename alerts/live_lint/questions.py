@@ -3,9 +3,8 @@
 A rule that is quiet has nothing past its limits, so an operand is asked for without them: what it could give at best.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import promql_parser as promql
@@ -19,7 +18,8 @@ _COMPARISONS = {">", ">=", "<", "<=", "==", "!="}
 _SETS = {"and", "or", "unless"}
 _OF_ABSENCE = {"absent", "absent_over_time"}
 _SCALARS = {"time", "scalar", "pi"}
-_MADE_OF_NOTHING = re.compile(r"\b(?:vector|absent|absent_over_time|scalar)\(")
+_MADE_OF_NOTHING = {*_OF_ABSENCE, "vector", "scalar"}
+_ALIVE = "count(up)"
 _CHILDREN = ("lhs", "rhs", "expr", "vector_selector", "param")
 
 
@@ -30,7 +30,7 @@ class Selector:
     `bare`: its metric alone; empty where it names none. `of_models`: with its matchers on the model alone, and `others`
     are those beside them; either is empty where there is none. `shifted`: as the rule reads it, where that is at
     another time: `ago`. `excludes`: its absence is what the rule hopes for, or leaves nothing out. `stand_ins`: what
-    the rule reads instead where this is absent.
+    the rule reads instead where this is absent. `needed`: without it the rule gives nothing, not even at best.
     """
 
     metric: str
@@ -42,13 +42,15 @@ class Selector:
     ago: str = ""
     excludes: bool = False
     stand_ins: tuple[str, ...] = ()
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """Two sides that an operator matches: `matching` is on (...) or ignoring (...); empty: by all labels.
 
-    `met`: the series of the left side that meet one of the right.
+    `met`: the series of the left side that meet one of the right. `proofs`: where one of these expressions has a
+    series, some must have met.
     """
 
     operator: str
@@ -56,6 +58,7 @@ class Match:
     labels: tuple[str, ...]
     left: str
     right: str
+    proofs: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def met(self) -> str:
@@ -73,34 +76,35 @@ def selectors(expression: str) -> list[Selector]:
     One that is read in several places is told by the place that needs it most.
     """
     found: dict[tuple[str, str], Selector] = {}
-    for each in _selectors(promql.parse(expression), False, ()):
+    for each in _selectors(promql.parse(expression), _Place()):
         known = found.setdefault((each.text, each.shifted), each)
-        if (each.excludes, len(each.stand_ins)) < (known.excludes, len(known.stand_ins)):
-            found[each.text, each.shifted] = each
+        most = min(each, known, key=lambda one: (not one.needed, one.excludes, len(one.stand_ins)))
+        found[each.text, each.shifted] = most
     return list(found.values())
 
 
 def matches(expression: str) -> list[Match]:
     """Each different match of two vectors, `or` aside, which matches nothing. ValueError as above."""
-    return list(dict.fromkeys(_matches(promql.parse(expression))))
+    return list(dict.fromkeys(_matches(promql.parse(expression), (at_best(expression),))))
 
 
 def at_best(expression: str) -> str:
-    """The series that `expression` could give if nothing stood in its way: no limit, and nothing left out."""
-    return _at_best(promql.parse(expression))
+    """The series that `expression` could give if nothing stood in its way: no limit, and nothing left out.
+
+    Labels that are only put on the result are not: a chain of them over all series costs more than all the rest.
+    """
+    node: Any = promql.parse(expression)
+    while isinstance(node, promql.ParenExpr) or _only_labels(node):
+        node = node.expr if isinstance(node, promql.ParenExpr) else node.args[0]
+    return _at_best(node)
 
 
 def measured(expression: str) -> str:
-    """Has a series while something was measured that `expression` could judge by.
+    """Has a series while there is all that `expression` measures, whatever its labels: cheap to ask for a whole day.
 
-    What is made of nothing is always there: then any series that it reads, or a target that was scraped, has to tell
-    that Prometheus saw anything at all.
+    What is made of nothing is always there: then a target that was scraped tells that Prometheus saw anything at all.
     """
-    possible = f"count({at_best(expression)})"
-    if not _MADE_OF_NOTHING.search(possible):
-        return possible
-    seen = " or ".join(f"count({text})" for text in dict.fromkeys(["up", *(s.text for s in selectors(expression))]))
-    return f"{possible} and on () ({seen})"
+    return _present(promql.parse(expression)) or _ALIVE
 
 
 def _children(node: Any) -> Iterator[Any]:
@@ -109,25 +113,37 @@ def _children(node: Any) -> Iterator[Any]:
             yield child
 
 
-def _selectors(node: Any, excludes: bool, stand_ins: tuple[str, ...]) -> Iterator[Selector]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in an expression a selector stands."""
+
+    excludes: bool = False
+    stand_ins: tuple[str, ...] = ()
+    needed: bool = True
+
+    def beside(self, other: Any) -> "_Place":
+        return replace(self, stand_ins=(*self.stand_ins, _at_best(other)), needed=False)
+
+
+def _selectors(node: Any, place: _Place) -> Iterator[Selector]:
     if isinstance(node, promql.VectorSelector):
-        yield _selector(node, excludes, stand_ins)
+        yield _selector(node, place)
         return
     if isinstance(node, promql.BinaryExpr) and str(node.op) == "or":
-        yield from _selectors(node.lhs, excludes, (*stand_ins, _at_best(node.rhs)))
-        yield from _selectors(node.rhs, excludes, (*stand_ins, _at_best(node.lhs)))
+        yield from _selectors(node.lhs, place.beside(node.rhs))
+        yield from _selectors(node.rhs, place.beside(node.lhs))
         return
     if isinstance(node, promql.BinaryExpr) and str(node.op) == "unless":
-        yield from _selectors(node.lhs, excludes, stand_ins)
-        yield from _selectors(node.rhs, True, stand_ins)
+        yield from _selectors(node.lhs, place)
+        yield from _selectors(node.rhs, replace(place, excludes=True, needed=False))
         return
-    if isinstance(node, promql.Call) and node.func.name in _OF_ABSENCE:
-        excludes = True
+    if isinstance(node, promql.Call) and node.func.name in _MADE_OF_NOTHING:
+        place = replace(place, excludes=place.excludes or node.func.name in _OF_ABSENCE, needed=False)
     for child in _children(node):
-        yield from _selectors(child, excludes, stand_ins)
+        yield from _selectors(child, place)
 
 
-def _selector(node: Any, excludes: bool, stand_ins: tuple[str, ...]) -> Selector:
+def _selector(node: Any, place: _Place) -> Selector:
     matchers = [(m.name, _OPERATORS[str(m.op).rpartition(".")[2]], m.value) for m in node.matchers.matchers]
     named = [m for m in matchers if m[:2] == (_NAME, "=")]
     metric = node.name or next((value for _, _, value in named), "")
@@ -142,8 +158,9 @@ def _selector(node: Any, excludes: bool, stand_ins: tuple[str, ...]) -> Selector
         others=others,
         shifted=node.prettify() if offset or node.at else "",
         ago=duration(int(offset)) if offset > 0 else "",
-        excludes=excludes,
-        stand_ins=stand_ins,
+        excludes=place.excludes,
+        stand_ins=place.stand_ins,
+        needed=place.needed and not offset and node.at is None,
     )
 
 
@@ -151,17 +168,30 @@ def _written(name: str | None, matchers: list[tuple[str, str, str]]) -> str:
     return selector(name or "", *(f"{label}{operator}{quote(value)}" for label, operator, value in matchers))
 
 
-def _matches(node: Any) -> Iterator[Match]:
-    if (
-        isinstance(node, promql.BinaryExpr)
-        and str(node.op) != "or"
-        and not (_is_scalar(node.lhs) or _is_scalar(node.rhs))
-    ):
-        matching = node.modifier.matching if node.modifier is not None else None
-        labels = tuple(matching.labels) if matching is not None else ()
-        yield Match(str(node.op), _matching(node), labels, _at_best(node.lhs), _at_best(node.rhs))
-    for child in _children(node):
-        yield from _matches(child)
+def _matches(node: Any, proofs: tuple[str, ...]) -> Iterator[Match]:
+    """`proofs`: expressions that have no series where this node has none."""
+    if not isinstance(node, promql.BinaryExpr) or _is_scalar(node.lhs) or _is_scalar(node.rhs):
+        made_of_nothing = isinstance(node, promql.Call) and node.func.name in _MADE_OF_NOTHING
+        for child in _children(node):
+            yield from _matches(child, () if made_of_nothing else proofs)
+        return
+    operator = str(node.op)
+    if operator == "or":
+        yield from _matches(node.lhs, ())
+        yield from _matches(node.rhs, ())
+        return
+    matching = node.modifier.matching if node.modifier is not None else None
+    labels = tuple(matching.labels) if matching is not None else ()
+    excludes = operator == "unless"
+    match = Match(operator, _matching(node), labels, _at_best(node.lhs), _at_best(node.rhs), () if excludes else proofs)
+    yield match
+    inside = proofs if excludes else (*proofs, match.met)
+    yield from _matches(node.lhs, inside)
+    yield from _matches(node.rhs, () if excludes else inside)
+
+
+def _only_labels(node: Any) -> bool:
+    return isinstance(node, promql.Call) and node.func.name in ("label_replace", "label_join")
 
 
 def _matching(node: Any) -> str:
@@ -221,6 +251,19 @@ def _aggregate_at_best(node: Any) -> str:
 def _by(modifier: Any) -> str:
     word = "by" if "By" in str(modifier.type) else "without"
     return f"{word} ({', '.join(modifier.labels)})"
+
+
+def _present(node: Any) -> str:
+    """One series without labels while the node can have any; empty for scalars, which always have one."""
+    if isinstance(node, promql.VectorSelector):
+        return f"count({node.prettify()})"
+    if isinstance(node, promql.Call) and node.func.name in _MADE_OF_NOTHING:
+        return _ALIVE
+    if isinstance(node, promql.BinaryExpr) and str(node.op) == "unless":
+        return _present(node.lhs)
+    parts = list(dict.fromkeys(filter(None, (_present(child) for child in _children(node)))))
+    word = "or" if isinstance(node, promql.BinaryExpr) and str(node.op) == "or" else "and on ()"
+    return f" {word} ".join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
 
 
 def _is_scalar(node: Any) -> bool:

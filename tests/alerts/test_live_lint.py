@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.http import Unreachable
+from alerts.live_lint import firings
 from alerts.live_lint.asking import Asking, Budget, OutOfBudget
 from alerts.live_lint.conditions import conditions
 from alerts.live_lint.findings import Finding, Origin, Severity
 from alerts.live_lint.looking import LiveRule, Looked, look
-from alerts.live_lint.questions import at_best, matches, selectors
+from alerts.live_lint.questions import at_best, matches, measured, selectors
 from alerts.prometheus import Prometheus
 from controlplane.stack.prometheus import Prometheus as Server
 from telemetry import names
@@ -186,7 +187,7 @@ def test_an_alert_that_would_never_be_quiet_is_worth_a_look(asking: Asking) -> N
 
 def test_recording_rules_and_rules_that_read_nothing_have_no_firings(asking: Asking) -> None:
     assert looked_at(asking, "sum(there)", Origin(recording=True)).firings is None
-    assert looked_at(asking, "vector(1)") == Looked(LiveRule("Some", "vector(1)", Origin()))
+    assert looked_at(asking, "vector(1)") == Looked(LiveRule("Some", "vector(1)", Origin()), reads=False)
 
 
 # --- Bounds and faults ------------------------------------------------------------------------------------------
@@ -202,11 +203,23 @@ def test_what_prometheus_cannot_evaluate_is_not_known_and_the_others_are(asking:
 
 
 def test_questions_are_asked_together_and_only_once(asking: Asking) -> None:
-    look(
-        [LiveRule(f"R{n}", f"there > {n} and on (model_name) hot > {n}", Origin(recording=True)) for n in range(30)],
-        asking,
-    )
-    assert asking.asked == 2
+    """Thirty counts in two queries, and the index once; what is well costs nothing more."""
+    look([LiveRule(f"R{n}", f"nothing_{n} > 1", Origin(recording=True)) for n in range(30)], asking)
+    assert asking.asked == 3
+    look([LiveRule(f"S{n}", f"there > {n} and on (model_name) hot", Origin(recording=True)) for n in range(9)], asking)
+    assert asking.asked == 4
+
+
+def test_the_day_is_looked_at_as_often_as_can_be_afforded(asking: Asking) -> None:
+    expression = "there > 1"
+    steps = []
+    for seconds in (0.001, 0.01, 0.02, 0.08):
+        steps.append(firings.firings(asking, expression, 0, 0, 30, seconds, time.time()).step)
+    assert steps == list(firings.STEPS)
+    with pytest.raises(firings.TooLong):
+        firings.firings(asking, expression, 0, 0, 30, 1.0, time.time())
+    (found,) = look([LiveRule("R", expression, Origin(), seconds=1.0)], asking)
+    assert found.firings is None and [f.severity for f in found.findings] == [Severity.UNKNOWN]
 
 
 def test_a_run_ends_with_its_budget(watched: Server) -> None:
@@ -246,6 +259,7 @@ def test_every_rendered_rule_can_be_asked_about() -> None:
             promql_parser.parse(text)
             asked += 1
         promql_parser.parse(at_best(expression))
+        promql_parser.parse(measured(expression))
     assert asked > 300
 
 

@@ -22,7 +22,7 @@ from alerts.live_lint.asking import Budget
 from alerts.prometheus import Prometheus as PrometheusClient
 from controlplane import live_checks, live_run, reconcile
 from controlplane.bundle import Bundle
-from controlplane.live_checks import AGAIN, AGAIN_SOON, LEASE, NotCurrent, ask, begin, claim, due, give_back
+from controlplane.live_checks import AGAIN, LEASE, NotCurrent, ask, begin, claim, due, give_back
 from controlplane.live_report import Report, report_of
 from controlplane.live_run import RETRY, run
 from controlplane.management.commands import prove as prove_command
@@ -176,10 +176,10 @@ def test_what_is_wrong_is_looked_at_again_and_what_is_well_is_not(watched: Watch
     check = checked(watched, "Missing", "Hot")
     worked_off(watched, check)
     assert check.state == State.DONE and check.todo == [key("Missing")]
-    assert check.due_at == check.finished_at + AGAIN_SOON
+    assert check.due_at == check.finished_at + AGAIN[0]
     assert run(watched.files, check.due_at) is not None
     check.refresh_from_db()
-    assert (check.looks, check.state, check.due_at) == (2, State.DONE, check.finished_at + AGAIN)
+    assert (check.looks, check.state, check.due_at) == (2, State.DONE, check.finished_at + AGAIN[1])
     assert set(check.found) == {" ".join(key("Missing")), " ".join(key("Hot"))}
 
 
@@ -432,7 +432,10 @@ def test_the_page_escapes_what_rules_hold(watched: Watched, client: Client, stra
     check = checked(watched, "Hot")
     nasty = "<script>alert(1)</script>"
     finding = {"severity": "fault", "text": nasty, "asked": nasty, "remedy": nasty, "rule": nasty}
-    group = {"rules": [{"rule": nasty, "firing": 1, "pending": 0, "firings": None}], "findings": [finding]}
+    group = {
+        "rules": [{"rule": nasty, "firing": 1, "pending": 0, "firings": None, "reads": True}],
+        "findings": [finding],
+    }
     LiveCheck.objects.update(found={f"x {nasty}": group}, proofs={"passed": False, "files": 1, "reason": nasty})
     for address in (f"/releases/{check.release_id}/", f"/releases/{check.release_id}/live/"):
         assert nasty not in client.get(address).content.decode()
