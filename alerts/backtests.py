@@ -159,7 +159,8 @@ def _replay(side: Rendered, held: Mapping[str, Held], grid: Grid) -> Replay:
 
 def _drawn(found: Backtest, prometheus: Recorder, new: Rendered, old: Rendered) -> Sequence[Drawn]:
     """The charts are an extra: without them, what was counted still holds."""
-    until, present = time.monotonic() + CHARTS_DEADLINE, {comparison.title: scope for comparison, scope in old.drawn}
+    until = time.monotonic() + CHARTS_DEADLINE
+    present = {comparison.title: (comparison, scope) for comparison, scope in old.drawn}
     charts = []
     for comparison, scope in new.drawn:
         problem = found.cut_short or ("drawing took too long" if time.monotonic() > until else "")
@@ -173,11 +174,18 @@ def _drawn(found: Backtest, prometheus: Recorder, new: Rendered, old: Rendered) 
     return charts
 
 
-def _chart(found: Backtest, prometheus: Recorder, comparison: Comparison, scope: Scope, present: Scope | None) -> Drawn:
+def _chart(
+    found: Backtest,
+    prometheus: Recorder,
+    comparison: Comparison,
+    scope: Scope,
+    present: tuple[Comparison, Scope] | None,
+) -> Drawn:
     grid = found.charted_grid
     measured, step = read_chart(prometheus, comparison.measured(scope).text, grid)
     limit = comparison.held_against(scope)
-    was = comparison.held_against(present) if present is not None and found.is_edited else None
+    # By the present one's own comparison: its objectives may have other targets.
+    was = present[0].held_against(present[1]) if present is not None and found.is_edited else None
 
     def told(against: Expr | float | None) -> HeldAgainst:
         return tuple(read_limit(prometheus, against.text, grid)) if isinstance(against, Expr) else against

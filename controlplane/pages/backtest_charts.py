@@ -1,5 +1,6 @@
 """The charts of a backtest: what was measured, the limits tried and in force, when each would have fired, and gaps."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from alerts.backtest_words import lasted
@@ -44,7 +45,7 @@ def _chart(found: Backtest, drawn: Drawn, place: int) -> Chart:
         found.grid.end,
         drawn.step or found.grid.step,
         limits=_lines_of(found, limits, shown, drawing.limit_name),
-        second_limits=_lines_of(found, _moving(drawn.present_limit), shown, drawing.second_name),
+        second_limits=_lines_of(found, _moving(drawn.present_limit), shown, drawing.second_name, but=limits),
         left_out=len(nearest) - len(shown),
     )
 
@@ -85,10 +86,18 @@ def _height(series: Series, limits: Sequence[Series]) -> float:
 
 
 def _lines_of(
-    found: Backtest, limits: Sequence[Series], shown: Sequence[Series], name: str
+    found: Backtest, limits: Sequence[Series], shown: Sequence[Series], name: str, but: Sequence[Series] = ()
 ) -> list[tuple[str, Points]]:
-    """The limits of what is drawn, each with whose it is where there are several."""
-    held = [limit for limit in limits if limit.points and any(_is_limit_of(limit, series) for series in shown)]
-    if len(held) == 1:
-        return [(name, held[0].points)]
-    return [(f"{name} of {_named(found, limit)}", limit.points) for limit in held]
+    """The limits of what is drawn, those alike as one line, which says whose it is where there are several.
+
+    `but`: what is drawn already, and is left out where it is the same for the same series.
+    """
+    drawn = [(limit.labels, limit.points) for limit in but]
+    alike: dict[Points, list[Series]] = defaultdict(list)
+    for limit in limits:
+        of_shown = any(_is_limit_of(limit, series) for series in shown)
+        if limit.points and of_shown and (limit.labels, limit.points) not in drawn:
+            alike[limit.points].append(limit)
+    if len(alike) == 1:
+        return [(name, points) for points in alike]
+    return [(f"{name} of {'; '.join(_named(found, each) for each in held)}", p) for p, held in alike.items()]

@@ -383,6 +383,16 @@ def test_a_limit_that_moves_is_drawn_as_it_was(watched: Server, end: int) -> Non
     assert levels(latency.limit) == {0.3}
 
 
+def test_the_limits_of_both_targets_are_drawn(watched: Server, end: int) -> None:
+    kind = KINDS["MLErrorBudgetBurn"]
+    present = terms_of(kind)
+    edited = edit(present, Edits(targets={"answers": 0.98}))
+    found = backtest(Prometheus(watched.url), kind, CHURN, present, edited, OPTIONS, days=1, now=end)
+    fastest = found.drawn[0]
+    assert isinstance(fastest.limit, tuple) and isinstance(fastest.present_limit, tuple)
+    assert (levels(fastest.limit), levels(fastest.present_limit)) == ({0.288}, {0.144})
+
+
 def levels(limit: tuple[Series, ...]) -> set[float]:
     return {round(value, 6) for series in limit for _, value in series.points}
 
