@@ -20,12 +20,13 @@ class FindingSerializer(serializers.Serializer):
 
 
 class AlertFiringsSerializer(serializers.Serializer):
-    """An alerting rule: what it does now, and would have done over the last day."""
+    """An alerting rule: what it did when it was looked at, and would have done over the day before."""
 
     rule = serializers.CharField()
     group = serializers.CharField()
     firing = serializers.IntegerField()
     pending = serializers.IntegerField()
+    at = serializers.DateTimeField(help_text="When it was looked at.")
     told = serializers.SerializerMethodField(help_text="All of it in words.")
     firings = serializers.DictField(
         allow_null=True, help_text="times, total, longest, seen, unseen, step (seconds), still; null: not known."

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from alerts.live_lint.findings import Finding, Severity
@@ -33,7 +34,7 @@ class Told:
 class Alert:
     """An alerting rule: how many of it fire and are pending, and what it would have done. None: not known.
 
-    `reads`: whether it reads any series; one that doesn't has no past to look at.
+    `reads`: whether it reads any series; one that doesn't has no past to look at. `at`: when it was looked at.
     """
 
     rule: str
@@ -41,7 +42,8 @@ class Alert:
     firing: int
     pending: int
     firings: Mapping[str, Any] | None
-    reads: bool = True
+    reads: bool
+    at: datetime
 
     @property
     def policy(self) -> str:
@@ -88,8 +90,8 @@ def key_of(stored: str) -> Key:
     return path, name
 
 
-def group_report(looked: Iterable[Looked], loaded: Iterable[LoadedRule]) -> dict[str, Any]:
-    """Of one group, for its row. `loaded`: the same rules, in the same order, as Prometheus has them."""
+def group_report(looked: Iterable[Looked], loaded: Iterable[LoadedRule], now: datetime) -> dict[str, Any]:
+    """Of one group, for its row. `loaded`: the same rules, in the same order, as Prometheus has them `now`."""
     alerts, findings = [], []
     for each, there in zip(looked, loaded, strict=True):
         findings += [asdict(finding) | {"rule": each.rule.name} for finding in each.findings]
@@ -102,6 +104,7 @@ def group_report(looked: Iterable[Looked], loaded: Iterable[LoadedRule]) -> dict
                     "pending": states["pending"],
                     "firings": _firings(each),
                     "reads": each.reads,
+                    "at": now.isoformat(timespec="seconds"),
                 }
             )
     return _cut(alerts, findings)
@@ -132,7 +135,7 @@ def report_of(found: Stored) -> Report:
             if each["rule"] not in told:
                 told.append(each["rule"])
         group_name = key_of(name)[1]
-        alerts += [Alert(group=group_name, **row) for row in group["rules"]]
+        alerts += [Alert(group=group_name, **row | {"at": datetime.fromisoformat(row["at"])}) for row in group["rules"]]
     findings = [Told(*what, tuple(held)) for what, held in rules.items()]
     findings.sort(key=lambda each: (order.index(Severity(each.severity)), -len(each.rules), each.text))
     left_out = sum(group.get("left_out", 0) for group in found.values()) + max(0, len(findings) - MOST_SHOWN)

@@ -119,7 +119,7 @@ class _Looking:
         if loaded is None or [rule.name for rule in loaded.rules] != [rule.name for rule in group.rules]:
             return self._unknown(key, "Prometheus does not run this group as it was published.")
         try:
-            return group_report(look(self._rules(key, loaded), self.asking), loaded.rules)
+            return group_report(look(self._rules(key, loaded), self.asking), loaded.rules, timezone.now())
         except Refused as error:
             return self._unknown(key, f"Prometheus refuses to tell: {error.message}")
         except Unreachable as error:

@@ -14,7 +14,7 @@ HEADINGS = {
 
 
 def alert_line(alert: Alert) -> str:
-    """`Fires now: 2. Would have fired 3 times, for 12 min in all, in the last 24 h; …`."""
+    """`Fires: 2. Would have fired 3 times, for 12 min in all, in the last 24 h; …`."""
     return f"{_now(alert)} {past(alert)}"
 
 
@@ -26,7 +26,9 @@ def past(alert: Alert) -> str:
     if found is None:
         return "How often it would have fired isn't known."
     if not found["seen"]:
-        return "What it reads has no data in the last 24 h, so nothing can be said of them."
+        return (
+            f"Of the last 24 h, looked at every {lasted(found['step'])}, it has no data: nothing can be said of them."
+        )
     did = "Would not have fired" if not found["times"] else f"Would have fired {_times(found['times'])}"
     total = f", for {lasted(found['total'])} in all" if found["times"] else ""
     unseen = SPAN - found["seen"]
@@ -37,8 +39,8 @@ def past(alert: Alert) -> str:
 
 def _now(alert: Alert) -> str:
     if alert.firing:
-        return f"Fires now: {alert.firing}."
-    return f"Pending now: {alert.pending}." if alert.pending else "Doesn't fire now."
+        return f"Fires: {alert.firing}."
+    return f"Pending: {alert.pending}." if alert.pending else "Doesn't fire."
 
 
 def _times(count: int) -> str:

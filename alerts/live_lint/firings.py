@@ -40,7 +40,9 @@ def firings(
     asking: Asking, expression: str, for_: int, keep: int, interval: int, seconds: float, now: float
 ) -> Firings:
     """What a rule would have done. `seconds`: what a look takes. Raises TooLong, and what asking raises."""
-    grid = grid_of(now, SPAN, max(interval, _step(seconds)))
+    step = max(interval, _step(seconds))
+    # The newest evaluation of the grid is the one that the present belongs to.
+    grid = grid_of(now + step, SPAN, step)
     held = _read(asking, expression, grid)
     known = {at for times in _read(asking, measured(expression), grid) for at in times}
     found = replay([({}, times & known) for times in held], grid, for_, keep)
