@@ -34,7 +34,7 @@ def render_kubernetes(
     prometheus: str,
     fleet: Fleet,
     options: RenderOptions,
-    policies: Policies | None = None,
+    policies: Policies,
 ) -> dict[str, str]:
     """Path in the bundle -> text. `rendered` holds the rule files by their paths, `prometheus` is prometheus.yml."""
     files = {

@@ -27,14 +27,14 @@ _ABOUT_A_MODEL = f'{MODEL}!=""'
 _GROUP_BY = ["alertname", "team", MODEL]
 
 
-def render_alertmanager(fleet: Fleet, options: RenderOptions, policies: Policies | None = None) -> str:
+def render_alertmanager(fleet: Fleet, options: RenderOptions, policies: Policies) -> str:
     """alertmanager.yml. Secrets are named by their files."""
     return dump(alertmanager_document(fleet, options, policies))
 
 
-def alertmanager_document(fleet: Fleet, options: RenderOptions, policies: Policies | None = None) -> dict[str, Any]:
+def alertmanager_document(fleet: Fleet, options: RenderOptions, policies: Policies) -> dict[str, Any]:
     """alertmanager.yml as data. `policies` matter where they name a team that is told."""
-    tree = _Tree(fleet, options, policies or Policies())
+    tree = _Tree(fleet, options, policies)
     document: dict[str, Any] = {
         "global": {"resolve_timeout": "5m", **_mail_server(options)},
         "route": tree.root(),

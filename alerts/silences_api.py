@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, serializers, status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +24,7 @@ from alerts.silencing import Silence, end_silence, silence_alert
 from alerts.subject import is_known
 from models_registry.actor import Actor
 from models_registry.api.base import StrictSerializer, require
+from models_registry.api.errors import ServerRefused, ServerUnreachable
 from models_registry.models import MLModel
 from models_registry.permissions import may_operate_model
 from telemetry import promql
@@ -35,20 +36,6 @@ LASTING = (60, 7 * 86400)  # seconds
 # What the rules put on every alert of the catalogue, beside the labels of its series.
 _ON_ALL = (ALERT, MODEL, SEVERITY, TEAM, PLANE, POLICY, PERIOD, TIER)
 WHO = "editors of the model's teams and its on-call"
-
-
-class AlertmanagerUnreachable(exceptions.APIException):
-    """What is silenced is not known; nothing was changed."""
-
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_code = "alertmanager_unreachable"
-
-
-class AlertmanagerRefused(exceptions.APIException):
-    """Alertmanager answered, and refused."""
-
-    status_code = status.HTTP_502_BAD_GATEWAY
-    default_code = "alertmanager_refused"
 
 
 class SilencedSerializer(serializers.Serializer):
@@ -125,9 +112,9 @@ class SilenceViewSet(viewsets.GenericViewSet):
     def handle_exception(self, exc: Exception) -> Response:
         """Whoever asks is told that nothing is known, or was done."""
         if isinstance(exc, Unreachable):
-            exc = AlertmanagerUnreachable(f"{exc}. What is silenced is not known, and nothing was changed.")
+            exc = ServerUnreachable(f"{exc}. What is silenced is not known, and nothing was changed.")
         elif isinstance(exc, Refused):
-            exc = AlertmanagerRefused(f"Alertmanager refused: {exc}")
+            exc = ServerRefused(f"Alertmanager refused: {exc}")
         return super().handle_exception(exc)
 
     @extend_schema(parameters=[OpenApiParameter("model", str), OpenApiParameter("alert", str)])

@@ -23,6 +23,7 @@ from alerts.objectives import ObjectiveRow
 from alerts.policies import load_policies
 from controlplane.backtesting import Busy, candidates, errors_in, in_force, run
 from models_registry.api.base import StrictSerializer
+from models_registry.api.errors import ServerRefused, ServerUnreachable
 from models_registry.fleet import FleetModel, load_model
 from telemetry import promql
 
@@ -30,25 +31,11 @@ from telemetry import promql
 MOST_FIRINGS, MOST_GAPS = 500, 200
 
 
-class PrometheusUnreachable(exceptions.APIException):
-    """Nothing is known, which is not the same as nothing fired."""
-
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_code = "prometheus_unreachable"
-
-
 class TooMany(exceptions.APIException):
     """Not more than a few at once."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "busy"
-
-
-class PrometheusRefused(exceptions.APIException):
-    """Prometheus answered, and refused."""
-
-    status_code = status.HTTP_502_BAD_GATEWAY
-    default_code = "prometheus_refused"
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -179,9 +166,9 @@ class BacktestView(APIView):
         except Busy as error:
             raise TooMany(str(error)) from error
         except Unreachable as error:
-            raise PrometheusUnreachable(f"{error}. When the alert would have fired is not known.") from error
+            raise ServerUnreachable(f"{error}. When the alert would have fired is not known.") from error
         except Refused as error:
-            raise PrometheusRefused(f"Prometheus refused: {error}") from error
+            raise ServerRefused(f"Prometheus refused: {error}") from error
         return Response(BacktestSerializer(shown(found)).data)
 
 

@@ -72,7 +72,8 @@ def _look(check: LiveCheck, bundle: Bundle, budget: Budget) -> str:
     wanted = groups.keys() if check.todo is None else {(path, name) for path, name in check.todo}
     todo = [key for key in sorted(wanted) if key in groups]
     known = {name: group for name, group in check.found.items() if any(place(key) == name for key in groups)}
-    looking = _Looking(groups, Asking(_prometheus(), budget))
+    prometheus = Servers.from_settings(settings, timeout=TIMEOUT).ready_prometheus()
+    looking = _Looking(groups, Asking(prometheus, budget))
     problem = looking.at(todo[:GROUPS_AT_ONCE])
     found = known | {place(key): report for key, report in looking.found.items()}
     left = [list(key) for key in todo if key not in looking.found]
@@ -146,9 +147,3 @@ class _Looking:
     def _unknown(self, key: Key, reason: str) -> dict[str, Any]:
         names = list(dict.fromkeys(rule.name for rule in self.groups[key].rules))
         return unknown_report(unknown(reason, key[1]), names)
-
-
-def _prometheus() -> Any:
-    servers = Servers.from_settings(settings, timeout=TIMEOUT)
-    # As for error budgets: the first one that is ready; where none is, the first one says why.
-    return next((each for each in servers.prometheuses if each.ready()), servers.prometheus)

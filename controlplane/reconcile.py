@@ -144,9 +144,7 @@ def _error_budgets(now: datetime) -> str:
     if not is_due(now):
         return "every full hour is counted"
     servers = Servers.from_settings(settings, timeout=QUERY_SECONDS)
-    # Who else is away doesn't matter here; where no Prometheus is ready, the first one says why.
-    prometheus = next((each for each in servers.prometheuses if each.ready()), servers.prometheus)
-    return str(collect_error_budgets(prometheus, now))
+    return str(collect_error_budgets(servers.ready_prometheus(), now))
 
 
 def _drift(now: datetime) -> str:

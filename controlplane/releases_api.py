@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers, status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +16,7 @@ from controlplane.live_checks import NotCurrent, ask
 from controlplane.models import Release
 from controlplane.release_files import ReleaseFiles
 from controlplane.wake import wake
+from models_registry.api.errors import Conflict
 
 
 class ReleaseSerializer(serializers.ModelSerializer):
@@ -45,13 +46,6 @@ class WholeReleaseSerializer(ReleaseSerializer):
         fields = [*ReleaseSerializer.Meta.fields, "changed_groups", "log", "diff", "live_check"]
 
 
-class AnotherIsCurrent(exceptions.APIException):
-    """Prometheus can be asked only about what it runs."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "not_current"
-
-
 class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):
     """Releases, newest first."""
 
@@ -78,6 +72,6 @@ class ReleaseViewSet(viewsets.ReadOnlyModelViewSet):
         try:
             check = ask(release, ReleaseFiles.from_settings(settings).current_hash(), timezone.now(), prove=True)
         except NotCurrent as error:
-            raise AnotherIsCurrent(str(error)) from error
+            raise Conflict(str(error)) from error
         transaction.on_commit(wake, robust=True)
         return Response(LiveCheckSerializer(check).data, status=status.HTTP_202_ACCEPTED)

@@ -51,6 +51,10 @@ class Servers:
         """The one that is asked."""
         return self.prometheuses[0]
 
+    def ready_prometheus(self) -> Prometheus:
+        """The first one that is ready; where none is, the first one, which then says why."""
+        return next((each for each in self.prometheuses if each.ready()), self.prometheus)
+
     @property
     def count(self) -> int:
         return len(self.prometheuses) + len(self.alertmanagers)

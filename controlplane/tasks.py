@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from controlplane.live_dispatch import TASK as LIVE_CHECK
 from controlplane.live_run import run
 from controlplane.reconcile import run_alone
 from controlplane.release_files import ReleaseFiles
@@ -21,7 +22,7 @@ def reconcile(wanted_at: str = "") -> str:
     return "busy" if outcome is None else str(outcome)
 
 
-@shared_task(name="controlplane.live_check")
+@shared_task(name=LIVE_CHECK)
 def live_check() -> str:
     """One run of what the running Prometheus is asked about a release, where one is due."""
     done = run(ReleaseFiles.from_settings(settings))

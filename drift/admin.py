@@ -8,7 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.decorators import display
 
 from drift.edits import delete_check, save_check
@@ -16,6 +16,7 @@ from drift.engine.report import table
 from drift.engine.verdict import from_document
 from drift.models import CheckRun, DriftCheck
 from models_registry.actor import Actor
+from models_registry.admin.base import ReadableAdmin
 from models_registry.permissions import may_edit_model, may_register_models
 
 FIELDSETS = [
@@ -58,15 +59,14 @@ class DriftCheckInline(StackedInline):
 
 
 @admin.register(DriftCheck)
-class DriftCheckAdmin(ModelAdmin):
-    """Checks. Editors of the model's teams change them; everybody reads."""
+class DriftCheckAdmin(ReadableAdmin):
+    """Checks. Editors of the model's teams change them. A model's page makes its check, else the loop does."""
 
     list_display = ["model", "states", "interval_seconds", "window_seconds", "psi_threshold", "paused"]
     list_filter = ["paused", "source"]
     search_fields = ["model__name"]
     readonly_fields = ["model"]
     fieldsets = [(None, {"fields": ["model"]}), *FIELDSETS]
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DriftCheck]:
         rows: QuerySet[DriftCheck] = super().get_queryset(request)
@@ -83,16 +83,6 @@ class DriftCheckAdmin(ModelAdmin):
         ]
         return ", ".join(told) or "no traffic"
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """A model's page makes its check, else the loop does."""
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_register_models(request.user) if obj is None else may_edit_model(request.user, obj.model)
 
@@ -107,8 +97,8 @@ class DriftCheckAdmin(ModelAdmin):
 
 
 @admin.register(CheckRun)
-class CheckRunAdmin(ModelAdmin):
-    """What checks found, to read."""
+class CheckRunAdmin(ReadableAdmin):
+    """What checks found, to read. A run goes with its check or its version, whose Change tells of it."""
 
     list_display = ["model_name", "version_name", "window_end", "shown_state", "rows", "reason"]
     list_filter = ["state"]
@@ -117,7 +107,6 @@ class CheckRunAdmin(ModelAdmin):
     list_select_related = ["drift_check__model", "version"]
     fields = ["model_name", "version_name", "window_start", "window_end", "shown_state", "report", "duration"]
     readonly_fields = fields
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CheckRun]:
         rows: QuerySet[CheckRun] = super().get_queryset(request)
@@ -151,20 +140,3 @@ class CheckRunAdmin(ModelAdmin):
         if run.result is None:
             return "not finished"
         return format_html('<pre class="overflow-x-auto text-xs">{}</pre>', table(from_document(run.result)))
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only along with its check or its version, whose Change tells of it."""
-        alone = request.resolver_match is not None and request.resolver_match.url_name == "drift_checkrun_delete"
-        return obj is not None and not alone and may_edit_model(request.user, obj.drift_check.model)

@@ -193,7 +193,7 @@ def _shift(model: MLModel, actor: Actor, form: forms.Form) -> Change | None:
             f"The on-call may lower the canary's share, {present.canary_percent} %; raising it is for editors."
         )
     seen = form.cleaned_data["version"]
-    if seen and seen != present_split(model).canary:
+    if seen and seen != present.canary:
         raise TrafficError(f"{seen} is not the canary any more: look at the traffic again.")
     return traffic.shift_traffic(
         model, percent=form.cleaned_data["percent"], actor=actor, reason=form.cleaned_data["reason"]

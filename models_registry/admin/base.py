@@ -30,6 +30,11 @@ class ReadableAdmin(ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Whoever may delete the row may delete what belongs to it."""
+        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -95,11 +100,6 @@ class RegistryAdmin(ReadableAdmin):
             messages.error(request, str(error))
             info = (self.admin_site.name, self.opts.app_label, self.opts.model_name)
             return HttpResponseRedirect(reverse("{}:{}_{}_change".format(*info), args=[object_id]))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Whoever may delete the row may delete what belongs to it."""
-        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
-        return deleted, counts, set(), protected
 
 
 def kept_rows(formset: BaseModelFormSet) -> list[Any]:

@@ -20,6 +20,20 @@ class Conflict(exceptions.APIException):
     default_code = "conflict"
 
 
+class ServerUnreachable(exceptions.APIException):
+    """A server that we ask doesn't answer: what was asked for is not known, and nothing was changed."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unreachable"
+
+
+class ServerRefused(exceptions.APIException):
+    """A server that we ask answered, and refused."""
+
+    status_code = status.HTTP_502_BAD_GATEWAY
+    default_code = "refused"
+
+
 class TooLarge(exceptions.APIException):
     """The body passes DATA_UPLOAD_MAX_MEMORY_SIZE; it was not read."""
 

@@ -142,7 +142,7 @@ def bundle(fleet: Fleet = RICH, policies: Policies = POLICIES, options: RenderOp
     return {
         **render_rules(fleet, policies, options),
         "prometheus/prometheus.yml": render_prometheus(options),
-        "alertmanager/alertmanager.yml": render_alertmanager(fleet, options),
+        "alertmanager/alertmanager.yml": render_alertmanager(fleet, options, policies),
     }
 
 

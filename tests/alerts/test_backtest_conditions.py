@@ -1,8 +1,6 @@
 """The past of every alert about models: whole conditions, replayed beside what a person would change."""
 
 import re
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -21,7 +19,6 @@ from models_registry.fleet import FleetModel
 from telemetry.names import DRIFT_SCORE, DRIFT_THRESHOLD
 from tests.alerts import watched_conditions
 from tests.alerts.fleets import OPTIONS, feature, model
-from tests.alerts.watched_past import ARGUMENTS, fill_store
 
 DAY = 86_400
 FRAUD = model("fraud", features=(feature("amount", critical=True),))
@@ -32,21 +29,6 @@ ABOUT_MODELS = [kind for kind in KINDS.values() if kind.on_models]
 def terms_of(kind: AlertKind) -> Terms:
     """The catalogue's, with the objective of `churn`."""
     return Terms(Policies().limits(kind), (watched_conditions.OBJECTIVE,))
-
-
-@pytest.fixture(scope="module")
-def end() -> int:
-    """Now, at a whole evaluation."""
-    return int(time.time()) // 90 * 90
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("past")
-    fill_store(folder / "data", end)
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
-    with Server(folder / "prometheus.yml", folder, None, ARGUMENTS) as server:
-        yield server
 
 
 @pytest.mark.parametrize("kind", ABOUT_MODELS, ids=lambda k: k.name)

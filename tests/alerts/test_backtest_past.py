@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +25,6 @@ from controlplane.stack.prometheus import Prometheus as Server
 from tests.alerts import tools
 from tests.alerts.fleets import OPTIONS, feature, model
 from tests.alerts.watched_past import (
-    ARGUMENTS,
     BREACHES,
     GAP,
     GONE_MISSING,
@@ -35,7 +33,6 @@ from tests.alerts.watched_past import (
     RPS,
     STEP,
     WEIGHT,
-    fill_store,
     p95_at,
 )
 
@@ -43,21 +40,6 @@ LATENCY = KINDS["MLInferenceHighLatencyP95"]
 FRAUD = model("fraud", features=(feature("amount", critical=True),))
 PRESENT = Terms(Policies().limits(LATENCY))
 DAY = 24 * HOUR
-
-
-@pytest.fixture(scope="module")
-def end() -> int:
-    """Now, at a whole evaluation."""
-    return int(time.time()) // 90 * 90
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("past")
-    fill_store(folder / "data", end)
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
-    with Server(folder / "prometheus.yml", folder, None, ARGUMENTS) as server:
-        yield server
 
 
 class Counting(Prometheus):

@@ -12,6 +12,7 @@ from alerts.digest_text import MutedAlert, text
 from alerts.digest_words import digest_words
 from alerts.digests import GIVE_UP_AFTER, LEASE, Digested, send_digests
 from alerts.models import Incident, TicketDigest
+from alerts.policies import Policies
 from alerts.routing import alertmanager_document
 from controlplane import reconcile
 from controlplane.stack.receiver import Receiver as HttpReceiver
@@ -56,7 +57,7 @@ def incident(at: datetime, lasted: timedelta | None = None, **labels: str) -> In
 
 def run(now: datetime) -> Digested:
     fleet = load_fleet()
-    return send_digests(fleet, alertmanager_document(fleet, OPTIONS), now)
+    return send_digests(fleet, alertmanager_document(fleet, OPTIONS, Policies()), now)
 
 
 def posted(receiver: HttpReceiver) -> list[Any]:

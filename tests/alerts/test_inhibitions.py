@@ -11,6 +11,7 @@ import requests
 
 from alerts.catalogue import KINDS
 from alerts.kind import PAGE, TICKET
+from alerts.policies import Policies
 from alerts.routing import render_alertmanager
 from controlplane.stack.alertmanager import Alertmanager
 from models_registry.fleet import Fleet
@@ -92,7 +93,9 @@ def running(
     alertmanager_server: Callable[..., Alertmanager], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     # Nobody is told: there are no teams, and no one listens where Plumbline is said to be.
-    text = render_alertmanager(Fleet(teams=(), models=()), replace(OPTIONS, plumbline_url="http://127.0.0.1:9"))
+    text = render_alertmanager(
+        Fleet(teams=(), models=()), replace(OPTIONS, plumbline_url="http://127.0.0.1:9"), Policies()
+    )
     folder = written({"alertmanager.yml": text}, tmp_path_factory.mktemp("inhibitions"))
     server = Running(alertmanager_server(folder / "alertmanager.yml").url)
     # Each pair on a model of its own; what is silenced comes first, so that the order can't be what silences it.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.kubernetes import LARGEST, render_kubernetes
 from alerts.kubernetes_names import object_name, receiver_key
+from alerts.policies import Policies
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.routing import alertmanager_document
 from alerts.scraping import render_prometheus
@@ -46,7 +47,7 @@ FILES = bundle(FLEET, POLICIES, MAIL)
 
 def rendered(fleet: Fleet = FLEET, namespace: str = "ml-monitoring") -> dict[str, Any]:
     """Path -> object."""
-    texts = render_kubernetes(namespace, FILES, FILES["prometheus/prometheus.yml"], fleet, MAIL)
+    texts = render_kubernetes(namespace, FILES, FILES["prometheus/prometheus.yml"], fleet, MAIL, Policies())
     return {path: yaml.safe_load(text) for path, text in texts.items()}
 
 
@@ -116,7 +117,9 @@ def test_a_file_too_large_for_the_operator_becomes_an_object_for_each_group_and_
 
 def rules_objects(document: dict[str, Any]) -> dict[str, Any]:
     """Path -> spec, of the objects that a rule file with `document` becomes."""
-    texts = render_kubernetes("a", {f"{RULES}x.yml": dump(document)}, dump({"scrape_configs": []}), NOBODY, OPTIONS)
+    texts = render_kubernetes(
+        "a", {f"{RULES}x.yml": dump(document)}, dump({"scrape_configs": []}), NOBODY, OPTIONS, Policies()
+    )
     return {path: yaml.safe_load(text)["spec"] for path, text in texts.items() if path.startswith("kubernetes/rules/")}
 
 
@@ -168,7 +171,7 @@ def test_each_job_keeps_its_label_its_interval_and_its_targets() -> None:
 
 
 def test_the_tree_has_the_routes_receivers_and_inhibitions_of_alertmanager_yml() -> None:
-    document = alertmanager_document(FLEET, MAIL)
+    document = alertmanager_document(FLEET, MAIL, Policies())
     assert [r["name"] for r in ROUTES["receivers"]] == [r["name"] for r in document["receivers"]]
     told, meant = all_routes(ROUTES["route"]), all_routes(document["route"])
     assert [r["receiver"] for r in told] == [r["receiver"] for r in meant]

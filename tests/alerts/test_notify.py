@@ -98,7 +98,10 @@ class TestWhoIsTold:
             "plane": "quality",
         }
         fleet, named = _with_tickets("flights"), Policies((PolicyRow(MISSING, model="churn", notify="flights"),))
-        assert [t.now for t in who(alertmanager_document(fleet, OPTIONS), labels, NIGHT).told] == [True, False]
+        assert [t.now for t in who(alertmanager_document(fleet, OPTIONS, Policies()), labels, NIGHT).told] == [
+            True,
+            False,
+        ]
         assert [t.now for t in who(alertmanager_document(fleet, OPTIONS, named), labels, NIGHT).told] == [True, True]
 
     def test_the_operators_routes_are_the_same_ones(self) -> None:
@@ -106,7 +109,7 @@ class TestWhoIsTold:
         files = bundle(fleet, named)
         prometheus = render_prometheus(OPTIONS)
         rules = {path: text for path, text in files.items() if "/rules/" in path}
-        before = render_kubernetes("ml", rules, prometheus, fleet, OPTIONS)
+        before = render_kubernetes("ml", rules, prometheus, fleet, OPTIONS, Policies())
         after = render_kubernetes("ml", rules, prometheus, fleet, OPTIONS, named)
         assert [p for p in after if after[p] != before[p]] == ["kubernetes/alertmanager.yml"]
 

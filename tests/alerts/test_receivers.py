@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts.policies import Policies
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.routing import render_alertmanager
 from models_registry.fleet import Fleet, FleetReceiver, FleetTeam
@@ -34,7 +35,7 @@ NEWER = {"teams": RECEIVERS["teams"], "webhook": FleetReceiver("page", "webhook"
 
 
 def rendered(receiver: FleetReceiver) -> str:
-    return render_alertmanager(Fleet((FleetTeam("flights", receivers=(receiver,)),), ()), MAIL)
+    return render_alertmanager(Fleet((FleetTeam("flights", receivers=(receiver,)),), ()), MAIL, Policies())
 
 
 def section(receiver: FleetReceiver) -> dict[str, Any]:

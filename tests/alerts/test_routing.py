@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from alerts.options import RenderOptions
+from alerts.policies import Policies
 from alerts.routing import render_alertmanager
 from models_registry.fleet import Fleet, FleetReceiver, FleetTeam
 from tests.alerts import tools
@@ -19,11 +20,11 @@ META = {"alertname": "PlumblineReleaseFailing", "plane": "meta", "team": "platfo
 
 
 def rendered(fleet: Fleet, options: RenderOptions = OPTIONS) -> dict[str, Any]:
-    return yaml.safe_load(render_alertmanager(fleet, options))
+    return yaml.safe_load(render_alertmanager(fleet, options, Policies()))
 
 
 def on_disk(fleet: Fleet, folder: Path) -> Path:
-    return written({"alertmanager/alertmanager.yml": render_alertmanager(fleet, OPTIONS)}, folder)
+    return written({"alertmanager/alertmanager.yml": render_alertmanager(fleet, OPTIONS, Policies())}, folder)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import requests
@@ -18,35 +17,10 @@ from alerts.models import Incident, SilenceReminder
 from alerts.silence_reminders import ends_soon, remind
 from controlplane import reconcile
 from controlplane.pages.banners import banners
-from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from models_registry.models import Change
 from tests.fixtures.registry import Registry
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def server(
-    alertmanager_server: Callable[..., AlertmanagerServer], tmp_path_factory: pytest.TempPathFactory
-) -> AlertmanagerServer:
-    config = tmp_path_factory.mktemp("silences") / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody, group_wait: 0s}\nreceivers: [{name: nobody}]\n")
-    return alertmanager_server(config)
-
-
-@pytest.fixture
-def alertmanager(server: AlertmanagerServer, settings: Settings) -> Alertmanager:
-    """Without silences and without alerts that fire, as each test finds it."""
-    settings.ALERTMANAGER_URL = server.url
-    client = Alertmanager(server.url)
-    for silence in client.silences():
-        client.expire_silence(silence.identity)
-    return client
-
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def fire(alertmanager: Alertmanager, now: datetime) -> dict[str, str]:

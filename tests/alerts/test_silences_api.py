@@ -1,7 +1,6 @@
 """Silences over REST, in a real Alertmanager: listed in pages, made for what an alert carries, ended; by whom may."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,39 +11,14 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 from alerts.alertmanager import Alertmanager
 from alerts.fingerprint import fingerprint
 from alerts.models import CustomAlert, Incident
-from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from models_registry.models import Change
 from tests.alerts.test_silences import HOURS, fire, silence
 from tests.fixtures.registry import Registry, make_model, make_team
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("registry")]
 
 LIST = "/api/silences/"
 NEW = {"alert": "MLServingDown", "model": "fraud", "duration": "4h", "reason": "known, being fixed"}
-
-
-@pytest.fixture(scope="module")
-def server(
-    alertmanager_server: Callable[..., AlertmanagerServer], tmp_path_factory: pytest.TempPathFactory
-) -> AlertmanagerServer:
-    config = tmp_path_factory.mktemp("silences-api") / "alertmanager.yml"
-    config.write_text("route: {receiver: nobody, group_wait: 0s}\nreceivers: [{name: nobody}]\n")
-    return alertmanager_server(config)
-
-
-@pytest.fixture
-def alertmanager(server: AlertmanagerServer, settings: Settings, registry: Registry) -> Alertmanager:
-    """Without silences, as each test finds it."""
-    settings.ALERTMANAGER_URL = server.url
-    client = Alertmanager(server.url)
-    for each in client.silences():
-        client.expire_silence(each.identity)
-    return client
-
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def signed_in(user: User) -> Client:

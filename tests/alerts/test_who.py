@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.matchers import parse
+from alerts.policies import Policies
 from alerts.routing import alertmanager_document
 from alerts.who import Answer, who
 from models_registry.fleet import Fleet, FleetTeam
@@ -124,7 +125,7 @@ alerts = st.fixed_dictionaries(
 def test_any_fleets_tree_is_walked_as_amtool_walks_it(
     tmp_path_factory: pytest.TempPathFactory, team_list: list[Any], model_list: list[Any], batch: list[Labels]
 ) -> None:
-    document = alertmanager_document(Fleet(tuple(team_list), tuple(model_list)), OPTIONS)
+    document = alertmanager_document(Fleet(tuple(team_list), tuple(model_list)), OPTIONS, Policies())
     expected = asked_of_amtool(tmp_path_factory.mktemp("fleet"), document, batch)
     assert [told(who(document, each, NOON)) for each in batch] == expected
 
@@ -133,7 +134,7 @@ class TestTheWay:
     TICKET = {"alertname": "MLDriftCriticalFeatureDetected", "severity": "ticket", "team": "applied-ml"}
 
     def asked(self, at: datetime, **labels: str) -> Answer:
-        return who(alertmanager_document(RICH, OPTIONS), {**self.TICKET, **labels}, at)
+        return who(alertmanager_document(RICH, OPTIONS, Policies()), {**self.TICKET, **labels}, at)
 
     def test_is_told_in_words(self) -> None:
         plumbline, team = self.asked(NOON, model_name="claims-risk").told
@@ -216,7 +217,7 @@ def test_a_team_without_receivers_leads_to_the_platform_team_with_its_hours() ->
     daytime = replace(RICH.team_by_name["platform"], always_on_duty=False)
     fleet = Fleet((daytime, FleetTeam("b")), (model("m"),))
     labels = {"alertname": "X", "team": "b", "severity": "ticket", "model_name": "m", "plane": "quality"}
-    answer = who(alertmanager_document(fleet, OPTIONS), labels, NIGHT)
+    answer = who(alertmanager_document(fleet, OPTIONS, Policies()), labels, NIGHT)
     assert [(each.receiver, each.muted_by) for each in answer.told] == [
         ("plumbline", ""),
         ("platform/ticket", "platform/hours"),

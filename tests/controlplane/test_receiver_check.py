@@ -2,6 +2,7 @@
 
 import pytest
 
+from alerts.policies import Policies
 from alerts.routing import render_alertmanager
 from controlplane.bundle import ALERTMANAGER_CONFIG, Bundle
 from controlplane.models import Release
@@ -23,7 +24,7 @@ from tests.controlplane.conftest import Pair
 def test_a_release_with_it_is_refused_with_the_servers_version(
     pair: Pair, base: Bundle, receiver: FleetReceiver, what: str, since: Version
 ) -> None:
-    routes = render_alertmanager(Fleet((FleetTeam("flights", receivers=(receiver,)),), ()), OPTIONS)
+    routes = render_alertmanager(Fleet((FleetTeam("flights", receivers=(receiver,)),), ()), OPTIONS, Policies())
     published = pair.publish(pair.bundle({ALERTMANAGER_CONFIG: routes}))
     if version_of(pair.alertmanager.status().version) >= since:  # as on Debian 13
         assert published.outcome == Release.Outcome.PUBLISHED

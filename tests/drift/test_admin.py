@@ -78,3 +78,10 @@ def test_nobody_edits_or_deletes_a_run(superuser: User) -> None:
     assert client.post(page, {"state": "ok"}).status_code == 403
     assert client.post(reverse("admin:drift_checkrun_delete", args=[run.pk]), {"post": "yes"}).status_code == 403
     assert CheckRun.objects.get().state == "source_failed"
+
+
+def test_a_check_goes_with_its_runs_and_a_change_tells_of_it(owner: User, check: DriftCheck) -> None:
+    run_window(check, check.model.versions.get(version="v1"), NOON)
+    answer = signed_in(owner).post(reverse("admin:drift_driftcheck_delete", args=[check.pk]), {"post": "yes"})
+    assert (answer.status_code, CheckRun.objects.count()) == (302, 0)
+    assert Change.objects.filter(model=check.model, kind="threshold").exists()
