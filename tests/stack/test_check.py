@@ -7,7 +7,7 @@ import pytest
 from controlplane.stack import check
 from controlplane.stack.job import Job, StepFailed
 from controlplane.stack.process import ProcessError
-from controlplane.stack.steps.incident import version_rows
+from controlplane.stack.steps.incident import page_window, version_rows
 
 SYSTEM = SimpleNamespace(
     sign_in=SimpleNamespace(user="demo"), manage=lambda *arguments: "Shown once:\npl_token\n", logs="the logs"
@@ -59,3 +59,14 @@ def test_the_table_of_versions_is_read_as_a_person_reads_it():
       </tbody></table></div>"""
     assert version_rows(page)["v2"] == {"Version": "v2", "Errors": "31 %"}
     assert version_rows("<p>Prometheus can't be reached</p>") == {}
+
+
+@pytest.mark.parametrize(("told", "window"), [("10 s", "10s"), ("5 min", "5m"), ("2 h", "2h")])
+def test_the_window_of_the_pages_numbers_is_read_off_the_page(told: str, window: str) -> None:
+    """It is shorter while traffic moves: another window's number is another number."""
+    assert page_window(f"<p>Numbers over {told}, as of 12:00</p>") == window
+
+
+def test_a_page_that_does_not_say_its_window_fails_the_step() -> None:
+    with pytest.raises(StepFailed, match="doesn't say over how long"):
+        page_window("<p>Asked 12:00</p>")
