@@ -1,11 +1,14 @@
-"""What a ticket digest says, to a machine and to a person. Pure."""
+"""What a ticket digest says, to a machine and to a person: as JSON, plain, for Slack, and in Teams' Markdown. Pure."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 MOST_LINES = 40
+# So that 40 of them fit where least is taken: Opsgenie's 15,000 characters, and Teams' 28 KB a message.
+LONGEST_SUMMARY = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,38 @@ class MutedAlert:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
-def payload(
-    identity: str, team: str, muted_from: datetime, began_at: datetime, told: Sequence[MutedAlert]
-) -> dict[str, Any]:
-    """For a webhook: `alerts` are in Alertmanager's form. The same `id` comes twice where a delivery was repeated."""
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What `team` was not told of since `muted_from`. The same `identity` comes twice where a delivery was repeated.
+
+    `link`: where all of it is to be read.
+    """
+
+    identity: str
+    team: str
+    muted_from: datetime
+    began_at: datetime
+    told: tuple[MutedAlert, ...]
+    link: str
+
+    @property
+    def over(self) -> int:
+        return sum(each.ends_at is not None for each in self.told)
+
+    @property
+    def firing(self) -> int:
+        return len(self.told) - self.over
+
+
+def payload(digest: Digest) -> dict[str, Any]:
+    """For a webhook: `alerts` are in Alertmanager's form."""
     return {
         "kind": "plumbline-ticket-digest",
         "version": "1",
-        "id": identity,
-        "team": team,
-        "muted_from": muted_from.isoformat(),
-        "hours_began_at": began_at.isoformat(),
+        "id": digest.identity,
+        "team": digest.team,
+        "muted_from": digest.muted_from.isoformat(),
+        "hours_began_at": digest.began_at.isoformat(),
         "alerts": [
             {
                 "status": "resolved" if each.ends_at else "firing",
@@ -43,39 +67,68 @@ def payload(
                 "endsAt": each.ends_at.isoformat() if each.ends_at else None,
                 "incident": each.link,
             }
-            for each in told
+            for each in digest.told
         ],
     }
 
 
-def text(team: str, muted_from: datetime, told: Sequence[MutedAlert]) -> str:
-    """For Slack."""
-    over = sum(each.ends_at is not None for each in told)
-    head = (
-        f"{team}: {_count(len(told), 'ticket')} while you were away (since {_moment(muted_from)}): "
-        f"{over} over, {len(told) - over} still firing"
+def headline(digest: Digest) -> str:
+    """One line."""
+    count = len(digest.told)
+    return (
+        f"{digest.team}: {count} ticket{'' if count == 1 else 's'} while you were away "
+        f"(since {_moment(digest.muted_from)}): {digest.over} over, {digest.firing} still firing"
     )
-    lines = [_line(each) for each in told[:MOST_LINES]]
-    if len(told) > MOST_LINES:
-        lines.append(f"and {len(told) - MOST_LINES} more")
-    return "\n".join([f"*{_plain(head)}*", *lines])
 
 
-def _line(each: MutedAlert) -> str:
-    until = f"to {_moment(each.ends_at)}" if each.ends_at else "still firing"
-    unheard = " (silenced, inhibited or lost: Prometheus alone told of it)" if each.unheard else ""
-    what = _plain(f"{each.alert} {each.model_name}".strip())
-    return f"• <{each.link}|{what}> {_moment(each.starts_at)} {until}: {_plain(each.summary or 'no summary')}{unheard}"
+def slack(digest: Digest) -> str:
+    """For Slack, with links; no name in it becomes a link or a mention."""
+    lines = _lines(digest, "•", lambda each, what: f"<{each.link}|{what}>", _slack_escaped)
+    return "\n".join([f"*{_slack_escaped(headline(digest))}*", *lines])
 
 
-def _plain(value: str) -> str:
+def plain(digest: Digest) -> str:
+    """The lines without the headline, as plain text."""
+    return "\n".join((*_lines(digest, "-", lambda each, what: what, str, addresses=True), "", digest.link))
+
+
+def markdown(digest: Digest) -> str:
+    """The lines without the headline, in the Markdown that Teams reads: an empty line ends a line."""
+    return "\n\n".join(_lines(digest, "•", lambda each, what: f"[{what}]({each.link})", _markdown_escaped))
+
+
+def _lines(
+    digest: Digest,
+    bullet: str,
+    linked: Callable[[MutedAlert, str], str],
+    escaped: Callable[[str], str],
+    *,
+    addresses: bool = False,
+) -> Iterator[str]:
+    for each in digest.told[:MOST_LINES]:
+        what = linked(each, escaped(f"{each.alert} {each.model_name}".strip()))
+        until = f"to {_moment(each.ends_at)}" if each.ends_at else "still firing"
+        summary = escaped(_shortened(each.summary or "no summary"))
+        unheard = " (silenced, inhibited or lost: Prometheus alone told of it)" if each.unheard else ""
+        yield f"{bullet} {what} {_moment(each.starts_at)} {until}: {summary}{unheard}"
+        if addresses:
+            yield f"  {each.link}"
+    if len(digest.told) > MOST_LINES:
+        yield f"and {len(digest.told) - MOST_LINES} more"
+
+
+def _shortened(summary: str) -> str:
+    return summary if len(summary) <= LONGEST_SUMMARY else f"{summary[: LONGEST_SUMMARY - 1]}…"
+
+
+def _slack_escaped(value: str) -> str:
     """Text in which nothing can be a link or a mention: a feature may be called <!channel>."""
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _markdown_escaped(value: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", value)
+
+
 def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,6 +8,7 @@ Alertmanager drops what comes and goes while muted, and the end of what fired be
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,11 +18,11 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from alerts import digest_text
-from alerts.digest_text import MutedAlert
+from alerts.digest_text import Digest, MutedAlert
 from alerts.hours import Hours
 from alerts.models import Incident, TicketDigest
-from alerts.receivers.posting import NotDelivered, post, why_not
+from alerts.receivers.posting import NotDelivered
+from alerts.receivers.slices import DELIVERIES
 from alerts.who import who
 from models_registry.fleet import Fleet, FleetReceiver, FleetTeam
 from models_registry.models import Team
@@ -30,8 +31,10 @@ LOG = logging.getLogger(__name__)
 State = TicketDigest.State
 # The last messages of the night are on their way when the hours begin.
 SETTLING = timedelta(minutes=1)
-# Longer than a delivery can take.
-LEASE = timedelta(seconds=60)
+# Longer than a delivery takes: a mail server is waited for a dozen times, five seconds at most.
+LEASE = timedelta(minutes=2)
+# Seconds after which a pass begins no other delivery, so that what does not answer holds up nothing else.
+PATIENCE = 20.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(hours=8)
 KEPT = timedelta(days=90)
@@ -53,9 +56,11 @@ def ticket_receiver(team: FleetTeam) -> FleetReceiver | None:
 def send_digests(fleet: Fleet, routes: Mapping[str, Any], now: datetime) -> Digested:
     """Send what is due. `routes`: the rendered alertmanager.yml as data. Not for use inside a transaction."""
     _note_beginnings(fleet, now)
-    sent = 0
+    sent, began = 0, time.monotonic()
     due = TicketDigest.objects.filter(state=State.WAITING, next_attempt_at__lte=now).select_related("team")
     for digest in due.order_by("next_attempt_at", "pk"):
+        if time.monotonic() - began > PATIENCE:
+            break
         team = fleet.team_by_name.get(digest.team.name)
         if team is not None and _claim(digest, now):
             sent += _send(digest, team, routes, now)
@@ -101,19 +106,18 @@ def _claim(digest: TicketDigest, now: datetime) -> bool:
 
 
 def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now: datetime) -> bool:
-    told = muted_alerts(digest, team, routes)
     receiver = ticket_receiver(team)
-    impossible = why_not(receiver)
-    if not told or receiver is None or impossible:
-        state = State.IMPOSSIBLE if told else State.NOTHING
-        _record(digest, state=state, alerts=len(told), last_error=impossible if told else "")
+    if receiver is None:
+        # Taken away since the hours began; the routes of now no longer lead to it.
+        gone = "The team has no receiver for tickets any more."
+        _record(digest, state=State.IMPOSSIBLE, last_error=gone)
+        return False
+    told = muted_alerts(digest, team, routes)
+    if not told:
+        _record(digest, state=State.NOTHING, last_error="")
         return False
     try:
-        post(
-            receiver,
-            digest_text.payload(str(digest), team.name, digest.muted_from, digest.hours_began_at, told),
-            digest_text.text(team.name, digest.muted_from, told),
-        )
+        DELIVERIES[receiver.kind](receiver, _digest(digest, team, told))
     except NotDelivered as error:
         LOG.warning("the digest %s was not delivered: %s", digest, error)
         late = now > digest.hours_began_at + GIVE_UP_AFTER
@@ -122,6 +126,17 @@ def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now:
         return False
     _record(digest, state=State.SENT, alerts=len(told), sent_at=now, last_error="")
     return True
+
+
+def _digest(digest: TicketDigest, team: FleetTeam, told: list[MutedAlert]) -> Digest:
+    return Digest(
+        identity=str(digest),
+        team=team.name,
+        muted_from=digest.muted_from,
+        began_at=digest.hours_began_at,
+        told=tuple(told),
+        link=f"{settings.PLUMBLINE_URL}/incidents/",
+    )
 
 
 def muted_alerts(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any]) -> list[MutedAlert]:

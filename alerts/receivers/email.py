@@ -1,10 +1,20 @@
 """E-mail, through the mail server of the settings (`global` in alertmanager.yml); plain text, so nothing is markup."""
 
+import smtplib
 from typing import Any
 
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend
+
 from alerts.annotations import escape
+from alerts.digest_text import Digest, headline, plain
+from alerts.receivers.posting import TIMEOUT, NotDelivered, key_in
 from alerts.receivers.texts import TEXT, TITLE
 from models_registry.fleet import FleetReceiver
+
+# There TLS begins with the connection; on any other port by STARTTLS, without which nothing is sent.
+TLS_AT_ONCE = 465
 
 
 def configuration(receiver: FleetReceiver) -> dict[str, Any]:
@@ -19,3 +29,49 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
             }
         ]
     }
+
+
+def deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """The digest as a message in plain text. Raises NotDelivered. A repeated one has the same Message-ID."""
+    sender = settings.SMTP_FROM
+    message = EmailMessage(
+        subject=f"[Plumbline] {headline(digest)}",
+        body=f"{headline(digest)}\n\n{plain(digest)}\n",
+        from_email=sender,
+        to=[address.strip() for address in receiver.address.split(",")],
+        headers={
+            "Message-ID": f"<plumbline-digest.{digest.team}.{digest.began_at:%Y%m%dT%H%M}@{_domain(sender)}>",
+            "Auto-Submitted": "auto-generated",
+        },
+        connection=_mail_server(),
+    )
+    try:
+        message.send()
+    except smtplib.SMTPResponseException as error:
+        raise NotDelivered(f"The mail server answered {error.smtp_code}.") from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise NotDelivered("The mail server offers no STARTTLS, or no way to sign in.") from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise NotDelivered(f"The mail server didn't take it: {type(error).__name__}.") from error
+
+
+def _mail_server() -> EmailBackend:
+    """The server that Alertmanager uses, in the way that it does."""
+    host, _, port = settings.SMTP_SMARTHOST.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise NotDelivered("SMTP_SMARTHOST names no server: write host:port.")
+    password = key_in(settings.SMTP_PASSWORD_FILE) if settings.SMTP_USERNAME and settings.SMTP_PASSWORD_FILE else ""
+    at_once = int(port) == TLS_AT_ONCE
+    return EmailBackend(
+        host=host.strip("[]"),
+        port=int(port),
+        username=settings.SMTP_USERNAME,
+        password=password,
+        use_tls=not at_once,
+        use_ssl=at_once,
+        timeout=TIMEOUT,
+    )
+
+
+def _domain(sender: str) -> str:
+    return sender.rpartition("@")[2].strip("> ") or "plumbline"

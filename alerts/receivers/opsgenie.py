@@ -2,8 +2,13 @@
 
 from typing import Any
 
+from alerts.digest_text import Digest, headline, plain
+from alerts.receivers.posting import NotDelivered, key_in, post
 from alerts.receivers.texts import TEXT, TITLE
 from models_registry.fleet import FleetReceiver
+from models_registry.receiver_rules import OPSGENIE
+
+LONGEST_MESSAGE, LONGEST_DESCRIPTION = 130, 15_000
 
 
 def configuration(receiver: FleetReceiver) -> dict[str, Any]:
@@ -23,3 +28,23 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
             }
         ]
     }
+
+
+def deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """The digest as an alert of its own, which stays open until somebody closes it. Raises NotDelivered.
+
+    Opsgenie knows a repeated one by its alias, as long as it is open.
+    """
+    api = receiver.address or OPSGENIE[0]
+    if api not in OPSGENIE:
+        raise NotDelivered(f"{api} is none of Opsgenie's addresses: its key is sent nowhere else.")
+    alert = {
+        "message": headline(digest)[:LONGEST_MESSAGE],
+        "alias": f"plumbline-digest/{digest.identity}",
+        "description": plain(digest)[:LONGEST_DESCRIPTION],
+        "source": "Plumbline",
+        "priority": "P3" if digest.firing else "P5",
+        "tags": ["ticket-digest", digest.team],
+        "details": {"incidents": digest.link},
+    }
+    post("Opsgenie", f"{api}v2/alerts", alert, {"Authorization": f"GenieKey {key_in(receiver.secret_file)}"})

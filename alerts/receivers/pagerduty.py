@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from alerts.digest_text import MOST_LINES, Digest, headline, plain
+from alerts.receivers.posting import key_in, post
 from models_registry.fleet import FleetReceiver
+
+EVENTS = "https://events.pagerduty.com/v2/enqueue"
 
 
 def configuration(receiver: FleetReceiver) -> dict[str, Any]:
@@ -26,3 +30,28 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
             }
         ]
     }
+
+
+def deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """The digest as an alert of its own, which stays open until somebody resolves it. Raises NotDelivered.
+
+    PagerDuty knows a repeated one by its key.
+    """
+    event = {
+        "routing_key": key_in(receiver.secret_file),
+        "event_action": "trigger",
+        "dedup_key": f"plumbline-digest/{digest.identity}",
+        "client": "Plumbline",
+        "client_url": digest.link,
+        "payload": {
+            "summary": headline(digest),
+            "source": "Plumbline",
+            "severity": "warning" if digest.firing else "info",
+            "timestamp": digest.began_at.isoformat(),
+            "class": "ticket digest",
+            "group": digest.team,
+            "custom_details": {"tickets": plain(digest)},
+        },
+        "links": [{"href": each.link, "text": each.alert} for each in digest.told[:MOST_LINES]],
+    }
+    post("PagerDuty", EVENTS, event)

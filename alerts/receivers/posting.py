@@ -1,55 +1,70 @@
-"""What Plumbline itself sends to a team's receiver: webhooks and Slack, whose addresses it can know.
+"""What Plumbline itself sends to a team's receiver: one POST of JSON, or an error that says which receiver it was.
 
-An address may be a secret, so no error says more of it than which receiver it is.
+An address may be a secret, as a key is, so no error says more of it than the kind of receiver and its file.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
-from models_registry.fleet import FleetReceiver
-
+# Seconds to connect, and for each read.
 TIMEOUT = 5.0
-LONGEST_ADDRESS = 2000
-_KINDS = {"webhook", "slack"}
+LONGEST_SECRET = 2000
 
 
 class NotDelivered(RuntimeError):
     """It did not work this time: worth another try."""
 
 
-def why_not(receiver: FleetReceiver | None) -> str:
-    """Why Plumbline can never deliver to `receiver`; empty where it can."""
-    if receiver is None:
-        return "The team has no receiver for tickets."
-    if receiver.kind not in _KINDS:
-        return f"Plumbline delivers to webhooks and Slack; the team's tickets go to {receiver.kind}."
-    return ""
-
-
-def post(receiver: FleetReceiver, payload: dict[str, Any], text: str) -> None:
-    """`payload` to a webhook, `text` to a Slack channel. Raises NotDelivered."""
-    body = payload if receiver.kind == "webhook" else {"channel": receiver.address, "text": text}
+def post(name: str, address: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> str:
+    """The answer's beginning. `name` is what errors call the receiver. Raises NotDelivered."""
     try:
         # Whoever answers with a redirection is not the receiver that was registered.
-        response = requests.post(_address(receiver), json=body, timeout=TIMEOUT, allow_redirects=False)
+        response = requests.post(address, json=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.Timeout as error:
-        raise NotDelivered(f"The {receiver.kind} gave no answer in time.") from error
+        raise NotDelivered(f"{name} gave no answer in time.") from error
     except requests.RequestException as error:
-        raise NotDelivered(f"The {receiver.kind} can't be reached: {type(error).__name__}.") from error
+        raise NotDelivered(f"{name} can't be reached: {type(error).__name__}.") from error
     if not 200 <= response.status_code < 300:
-        raise NotDelivered(f"The {receiver.kind} answered {response.status_code}.")
+        raise NotDelivered(f"{name} answered {response.status_code}.")
+    return response.text[:LONGEST_SECRET]
 
 
-def _address(receiver: FleetReceiver) -> str:
-    if not receiver.secret_file:
-        return receiver.address
+def secret_in(file: str) -> str:
+    """What the secret file holds; it must be readable here as it is for Alertmanager. Raises NotDelivered."""
     try:
-        address = Path(receiver.secret_file).read_text(encoding="utf-8")[:LONGEST_ADDRESS].strip()
+        with Path(file).open(encoding="utf-8") as held:
+            secret = held.read(LONGEST_SECRET).strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise NotDelivered(f"Plumbline can't read {receiver.secret_file}: {reason}.") from error
-    if not address.startswith(("http://", "https://")):
-        raise NotDelivered(f"{receiver.secret_file} doesn't hold an http(s) address.")
+        raise NotDelivered(f"Plumbline can't read {file}: {reason}.") from error
+    if not secret:
+        raise NotDelivered(f"{file} is empty.")
+    return secret
+
+
+def key_in(file: str) -> str:
+    """A key from its file. Raises NotDelivered, also where it could not be sent as one."""
+    key = secret_in(file)
+    if not (key.isascii() and key.isprintable()):
+        raise NotDelivered(f"{file} doesn't hold a key: one line of ASCII.")
+    return key
+
+
+def address_in(file: str) -> str:
+    """An address from its file. Raises NotDelivered."""
+    address = secret_in(file)
+    if not _is_http(address):
+        raise NotDelivered(f"{file} doesn't hold an http(s) address.")
     return address
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in address)

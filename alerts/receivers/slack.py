@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from alerts import digest_text
 from alerts.annotations import escape
+from alerts.digest_text import Digest
+from alerts.receivers.posting import address_in, post
 from alerts.receivers.texts import TITLE
 from models_registry.fleet import FleetReceiver
 
@@ -37,3 +40,9 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
             }
         ]
     }
+
+
+def deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """The digest as a message. Raises NotDelivered."""
+    body = {"channel": receiver.address, "text": digest_text.slack(digest)}
+    post("Slack", address_in(receiver.secret_file), body)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from alerts.digest_text import Digest
 from alerts.receivers import email, opsgenie, pagerduty, slack, teams, webhook
 from models_registry.fleet import FleetReceiver
 
@@ -13,4 +14,13 @@ CONFIGURATIONS: dict[str, Callable[[FleetReceiver], dict[str, Any]]] = {
     "opsgenie": opsgenie.configuration,
     "email": email.configuration,
     "teams": teams.configuration,
+}
+# What Plumbline sends itself, once a day: see alerts.digests. Each raises NotDelivered.
+DELIVERIES: dict[str, Callable[[FleetReceiver, Digest], None]] = {
+    "webhook": webhook.deliver,
+    "slack": slack.deliver,
+    "pagerduty": pagerduty.deliver,
+    "opsgenie": opsgenie.deliver,
+    "email": email.deliver,
+    "teams": teams.deliver,
 }

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from alerts.digest_text import Digest, payload
+from alerts.receivers.posting import address_in, post
 from models_registry.fleet import FleetReceiver
 
 # Newer Alertmanagers read an address as a template; percent-encoded braces mean the same and open none.
@@ -13,3 +15,8 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
         {"url_file": receiver.secret_file} if receiver.secret_file else {"url": receiver.address.translate(_BRACES)}
     )
     return {"webhook_configs": [{**address, "send_resolved": True}]}
+
+
+def deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """The digest as JSON. Raises NotDelivered."""
+    post("The webhook", address_in(receiver.secret_file) if receiver.secret_file else receiver.address, payload(digest))

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from alerts.models import SilenceReminder
+from alerts.models import SilenceReminder, TicketDigest
 from alerts.views.frame import partial
 from controlplane.models import LoopState, Peer, Release
 from models_registry.models import Receiver
@@ -18,6 +18,9 @@ from models_registry.models import Receiver
 MISSED_RUNS = 4
 SLOWEST = timedelta(minutes=2)
 MOST_REMINDERS = 5
+MOST_DIGESTS = 3
+# Longer ago, the newest one of the team says it on the team's page.
+DIGESTS_SHOWN = timedelta(hours=24)
 CONSEQUENCES = {
     Peer.Name.PROMETHEUS: "Health, alerts and live numbers are unknown until it answers.",
     Peer.Name.ALERTMANAGER: "Nobody is notified while it is down.",
@@ -46,7 +49,8 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def banners(now: datetime) -> list[Banner]:
-    """What is wrong with Plumbline itself, and which silences end though they are needed, in five queries."""
+    """What is wrong with Plumbline itself, which teams were not told what they missed, and which silences end though
+    they are needed, in six queries."""
     found = [_peer(peer) for peer in Peer.objects.filter(reachable=False).order_by("name")]
     if loop := _loop(LoopState.objects.first(), now):
         found.append(loop)
@@ -64,6 +68,7 @@ def banners(now: datetime) -> list[Banner]:
                 f"Release {newest.pk}",
             )
         )
+    found += _digests(now)
     return found + [
         Banner(
             "notice",
@@ -74,6 +79,25 @@ def banners(now: datetime) -> list[Banner]:
             "Silences",
         )
         for reminder in SilenceReminder.objects.filter(stands=True, ends_at__gt=now)[:MOST_REMINDERS]
+    ]
+
+
+def _digests(now: datetime) -> list[Banner]:
+    """Digests that failed, or were tried in vain so far."""
+    failing = TicketDigest.objects.exclude(state__in=[TicketDigest.State.SENT, TicketDigest.State.NOTHING])
+    failing = failing.filter(hours_began_at__gt=now - DIGESTS_SHOWN).exclude(last_error="").select_related("team")
+    return [
+        Banner(
+            "notice",
+            f"{digest.team} wasn't told what it missed while its tickets were muted",
+            f"{digest.last_error} "
+            + ("It is tried again." if digest.state == TicketDigest.State.WAITING else "It was given up.")
+            + " The incidents have all of it.",
+            digest.hours_began_at,
+            reverse("admin:models_registry_team_change", args=[digest.team_id]),
+            f"Team {digest.team}",
+        )
+        for digest in failing[:MOST_DIGESTS]
     ]
 
 

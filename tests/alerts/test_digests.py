@@ -8,13 +8,13 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from alerts import digests
-from alerts.digest_text import MutedAlert, text
 from alerts.digest_words import digest_words
 from alerts.digests import GIVE_UP_AFTER, LEASE, Digested, send_digests
 from alerts.models import Incident, TicketDigest
 from alerts.policies import Policies
 from alerts.routing import alertmanager_document
 from controlplane import reconcile
+from controlplane.pages.banners import banners
 from controlplane.stack.receiver import Receiver as HttpReceiver
 from models_registry.fleet import load_fleet
 from models_registry.models import MLModel, Receiver, Team
@@ -58,6 +58,10 @@ def incident(at: datetime, lasted: timedelta | None = None, **labels: str) -> In
 def run(now: datetime) -> Digested:
     fleet = load_fleet()
     return send_digests(fleet, alertmanager_document(fleet, OPTIONS, Policies()), now)
+
+
+def failing(now: datetime) -> list[str]:
+    return [banner.text for banner in banners(now) if "wasn't told what it missed" in banner.title]
 
 
 def posted(receiver: HttpReceiver) -> list[Any]:
@@ -228,7 +232,7 @@ class TestFaults:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(digests, "post", killed)
+            patched.setitem(digests.DELIVERIES, "webhook", killed)
             with pytest.raises(KeyboardInterrupt):
                 run(JUST_AFTER)
         left = TicketDigest.objects.get()
@@ -247,14 +251,42 @@ class TestFaults:
         assert "doesn't hold an http(s) address" in TicketDigest.objects.get().last_error
         assert "hunter2" not in TicketDigest.objects.get().last_error
 
-    @pytest.mark.parametrize("kind", ["pagerduty", "opsgenie", "email", "teams"])
-    def test_where_plumbline_cannot_deliver_it_says_so(self, team: Team, kind: str) -> None:
-        Receiver.objects.update(kind=kind)
+    def test_a_receiver_that_was_taken_away_leaves_it_undelivered_and_says_so(
+        self, team: Team, webhook_receiver: HttpReceiver
+    ) -> None:
         incident(NIGHT, HOUR)
-        assert run(JUST_AFTER) == Digested()
+        webhook_receiver.answer = 500
+        run(JUST_AFTER)
+        Receiver.objects.all().delete()
+        assert run(JUST_AFTER + HOUR) == Digested()
         assert TicketDigest.objects.get().state == "impossible"
-        assert f"the team's tickets go to {kind}" in digest_words(team)
-        assert "The newest, of 2026-07-07 07:00 UTC: can't be delivered, 1 alert" in digest_words(team)
+        assert (
+            "The newest, of 2026-07-07 07:00 UTC: can't be delivered, 1 alert: The team has no receiver"
+            in digest_words(team)
+        )
+
+    def test_one_that_does_not_answer_holds_up_nothing_else_for_long(
+        self, team: Team, webhook_receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = make_team("other", receivers=False, always_on_duty=False, time_zone="Europe/Berlin")
+        Receiver.objects.create(team=other, severity="ticket", kind="webhook", address=f"{webhook_receiver.url}/digest")
+        incident(NIGHT, HOUR)
+        incident(NIGHT, HOUR, team="other")
+        monkeypatch.setattr(digests, "PATIENCE", -1.0)
+        assert run(JUST_AFTER) == Digested(waiting=2)
+        monkeypatch.undo()
+        assert run(JUST_AFTER) == Digested(sent=2)
+
+    def test_a_failure_is_on_every_page_until_it_is_delivered(self, team: Team, webhook_receiver: HttpReceiver) -> None:
+        incident(NIGHT, HOUR)
+        webhook_receiver.answer = 500
+        run(JUST_AFTER)
+        (told,) = failing(JUST_AFTER)
+        assert "The webhook answered 500. It is tried again." in told
+        assert failing(JUST_AFTER + timedelta(days=1)) == []
+        webhook_receiver.answer = 200
+        run(JUST_AFTER + HOUR)
+        assert failing(JUST_AFTER + HOUR) == []
 
 
 @pytest.mark.database
@@ -282,19 +314,10 @@ def test_it_is_a_step_of_the_loop(team: Team, webhook_receiver: HttpReceiver) ->
     assert len(posted(webhook_receiver)) == 1
 
 
-def test_no_name_becomes_a_link_or_a_mention_in_slack() -> None:
-    alert = MutedAlert(
-        "A", "<!channel>", "<http://evil|x> & y", NIGHT, None, unheard=True, link="http://p/incidents/1/"
-    )
-    said = text("flights", MONDAY, [alert])
-    assert "<!channel>" not in said and "<http://evil" not in said
-    assert "silenced, inhibited or lost" in said
-
-
 def test_the_teams_page_says_what_becomes_of_muted_tickets(team: Team, client, superuser) -> None:
     client.force_login(superuser)
     page = f"/admin/models_registry/team/{team.pk}/change/"
-    assert "When the hours begin, Plumbline sends" in client.get(page).content.decode()
-    Receiver.objects.update(kind="pagerduty")
-    assert "Not delivered: Plumbline delivers to webhooks and Slack" in client.get(page).content.decode()
+    assert "Plumbline tells the tickets&#x27; receiver (Webhook)" in client.get(page).content.decode()
+    Receiver.objects.all().delete()
+    assert "they go to the platform team" in client.get(page).content.decode()
     assert client.get("/admin/models_registry/team/add/").status_code == 200
