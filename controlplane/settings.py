@@ -6,73 +6,93 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
-from controlplane import environment
+from alerts.options import LONGEST_DRIFT_SCRAPE_INTERVAL
+from controlplane import environment_values as values
+from controlplane.environment import Environment
 from controlplane.secrets import ensure_secret
 from controlplane.unfold_settings import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+environment = Environment(os.environ)
 
 # --- Where things are -------------------------------------------------------------------------------------------
-PLUMBLINE_HOME = Path(environment.text("PLUMBLINE_HOME", str(BASE_DIR / "var"))).resolve()
-PLUMBLINE_HOME.mkdir(parents=True, exist_ok=True)
+PLUMBLINE_HOME = environment.read("PLUMBLINE_HOME", values.home, str(BASE_DIR / "var"))
 RELEASES_DIR = PLUMBLINE_HOME / "releases"
 CURRENT_LINK = PLUMBLINE_HOME / "current"
 TARGETS_DIR = PLUMBLINE_HOME / "targets"
 ARTIFACTS_DIR = PLUMBLINE_HOME / "artifacts"
-PREDICTIONS_DIR = Path(environment.text("PREDICTIONS_DIR", str(PLUMBLINE_HOME / "predictions")))
+PREDICTIONS_DIR = environment.read("PREDICTIONS_DIR", values.folder, str(PLUMBLINE_HOME / "predictions"))
 SECRETS_DIR = PLUMBLINE_HOME / "secrets"
 
-PLUMBLINE_URL = environment.shown_url("PLUMBLINE_URL", "http://127.0.0.1:8000")
+PLUMBLINE_URL = environment.read(
+    "PLUMBLINE_URL", values.site_url, "http://127.0.0.1:8000", show=values.without_password
+)
 # The first is the one that is asked; all are configured, reloaded and verified.
-PROMETHEUS_URL, *FURTHER_PROMETHEUS_URLS = environment.urls("PROMETHEUS_URL", "http://127.0.0.1:9090")
-ALERTMANAGER_URL, *FURTHER_ALERTMANAGER_URLS = environment.urls("ALERTMANAGER_URL", "http://127.0.0.1:9093")
-GRAFANA_URL = environment.shown_url("GRAFANA_URL")
-GRAFANA_TOKEN = environment.text("GRAFANA_TOKEN")
-REDIS_URL = environment.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "redis+socket", "unix"))
-
-# --- Secrets ----------------------------------------------------------------------------------------------------
-SECRET_KEY = environment.text("SECRET_KEY") or ensure_secret(SECRETS_DIR / "secret_key")
-SERVING_TOKEN_FILE = environment.existing_file("SERVING_TOKEN_FILE", SECRETS_DIR / "serving_token")
-SERVING_TOKEN = ensure_secret(SERVING_TOKEN_FILE)
-WEBHOOK_TOKEN_FILE = environment.existing_file("WEBHOOK_TOKEN_FILE", SECRETS_DIR / "webhook_token")
-WEBHOOK_TOKEN = ensure_secret(WEBHOOK_TOKEN_FILE)
-BUNDLE_TOKEN_FILE = environment.existing_file("BUNDLE_TOKEN_FILE", SECRETS_DIR / "bundle_token")
-BUNDLE_TOKEN = ensure_secret(BUNDLE_TOKEN_FILE)
+PROMETHEUS_URL, *FURTHER_PROMETHEUS_URLS = environment.read(
+    "PROMETHEUS_URL", values.http_urls, "http://127.0.0.1:9090", show=values.without_password
+)
+ALERTMANAGER_URL, *FURTHER_ALERTMANAGER_URLS = environment.read(
+    "ALERTMANAGER_URL", values.http_urls, "http://127.0.0.1:9093", show=values.without_password
+)
+GRAFANA_URL = environment.read("GRAFANA_URL", values.or_empty(values.shown_url), show=values.without_password)
+GRAFANA_TOKEN = environment.read("GRAFANA_TOKEN", values.text)
+REDIS_URL = environment.read("REDIS_URL", values.redis_url, "redis://127.0.0.1:6379/0", show=values.without_password)
+database = environment.read(
+    "DATABASE_URL", values.database, f"sqlite:///{PLUMBLINE_HOME / 'plumbline.sqlite3'}", show=values.hidden
+)
 
 # --- The loop and what it renders -------------------------------------------------------------------------------
-ENVIRONMENT_LABEL = environment.text("ENVIRONMENT_LABEL", "production")
-SCRAPE_INTERVAL_SECONDS = environment.whole("SCRAPE_INTERVAL_SECONDS", 15)
-DRIFT_SCRAPE_INTERVAL_SECONDS = environment.whole("DRIFT_SCRAPE_INTERVAL_SECONDS", 60)
-EVALUATION_INTERVAL_SECONDS = environment.whole("EVALUATION_INTERVAL_SECONDS", 30)
-RECONCILE_INTERVAL_SECONDS = environment.whole("RECONCILE_INTERVAL_SECONDS", 15)
-ROUTE_GROUP_WAIT_SECONDS = environment.whole("ROUTE_GROUP_WAIT_SECONDS", 30, minimum=0)
-ROUTE_GROUP_INTERVAL_SECONDS = environment.whole("ROUTE_GROUP_INTERVAL_SECONDS", 300)
-ROUTE_REPEAT_INTERVAL_SECONDS = environment.whole("ROUTE_REPEAT_INTERVAL_SECONDS", 14400)
+ENVIRONMENT_LABEL = environment.read("ENVIRONMENT_LABEL", values.label, "production")
+# Prometheus forgets a series five minutes after its last sample, be it scraped or recorded.
+often = values.whole(1, LONGEST_DRIFT_SCRAPE_INTERVAL, "Prometheus looks back five minutes")
+SCRAPE_INTERVAL_SECONDS = environment.read("SCRAPE_INTERVAL_SECONDS", often, "15")
+DRIFT_SCRAPE_INTERVAL_SECONDS = environment.read("DRIFT_SCRAPE_INTERVAL_SECONDS", often, "60")
+EVALUATION_INTERVAL_SECONDS = environment.read("EVALUATION_INTERVAL_SECONDS", often, "30")
+RECONCILE_INTERVAL_SECONDS = environment.read("RECONCILE_INTERVAL_SECONDS", values.whole(), "15")
+ROUTE_GROUP_WAIT_SECONDS = environment.read("ROUTE_GROUP_WAIT_SECONDS", values.whole(0), "30")
+ROUTE_GROUP_INTERVAL_SECONDS = environment.read("ROUTE_GROUP_INTERVAL_SECONDS", values.whole(), "300")
+ROUTE_REPEAT_INTERVAL_SECONDS = environment.read("ROUTE_REPEAT_INTERVAL_SECONDS", values.whole(), "14400")
 # Addresses that Prometheus scrapes (host:port), beside the replicas, which announce their own.
-PLUMBLINE_TARGET = environment.text("PLUMBLINE_TARGET", urlsplit(PLUMBLINE_URL).netloc)
-DRIFT_EXPORTER_TARGET = environment.text("DRIFT_EXPORTER_TARGET", "127.0.0.1:9109")
-NODE_EXPORTER_TARGETS = environment.names("NODE_EXPORTER_TARGETS")
+PLUMBLINE_TARGET = environment.optional("PLUMBLINE_TARGET", values.host_port) or urlsplit(PLUMBLINE_URL).netloc
+DRIFT_EXPORTER_TARGET = environment.read("DRIFT_EXPORTER_TARGET", values.host_port, "127.0.0.1:9109")
+NODE_EXPORTER_TARGETS = environment.read("NODE_EXPORTER_TARGETS", values.host_ports)
 # The team that gets what nobody else claims, and the meta alerts.
-PLATFORM_TEAM = environment.text("PLATFORM_TEAM", "platform")
+PLATFORM_TEAM = environment.read("PLATFORM_TEAM", values.team, "platform")
 # The oldest of the Alertmanagers, and of the amtool beside Plumbline: some kinds of receivers need a newer one.
-ALERTMANAGER_VERSION = environment.version("ALERTMANAGER_VERSION", "0.25")
-# How Alertmanager sends e-mail; the password stays in a file that it reads itself.
-SMTP_SMARTHOST = environment.text("SMTP_SMARTHOST")
-SMTP_FROM = environment.text("SMTP_FROM")
-SMTP_USERNAME = environment.text("SMTP_USERNAME")
-SMTP_PASSWORD_FILE = os.environ.get("SMTP_PASSWORD_FILE", "")
+ALERTMANAGER_VERSION = environment.read("ALERTMANAGER_VERSION", values.version, "0.25")
+# How Alertmanager sends e-mail, and Plumbline its digests; the password stays in a file that each reads.
+SMTP_SMARTHOST = environment.read("SMTP_SMARTHOST", values.or_empty(values.host_port))
+SMTP_FROM = environment.read("SMTP_FROM", values.or_empty(values.mail_address))
+SMTP_USERNAME = environment.read("SMTP_USERNAME", values.text)
+SMTP_PASSWORD_FILE = environment.read("SMTP_PASSWORD_FILE", values.or_empty(values.absolute_path))
 # Where the operator's objects are meant to live; empty: the bundle has none.
-KUBERNETES_NAMESPACE = environment.dns_label("KUBERNETES_NAMESPACE")
+KUBERNETES_NAMESPACE = environment.read("KUBERNETES_NAMESPACE", values.or_empty(values.dns_label))
 # The registry wakes the loop through this name, so that it needs to import nobody.
 PLUMBLINE_WAKE = "controlplane.wake.wake"
 
-# --- Django -----------------------------------------------------------------------------------------------------
-DEBUG = environment.boolean("DEBUG", False)
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS") or [
+# --- The web process --------------------------------------------------------------------------------------------
+DEBUG = environment.read("DEBUG", values.truth, "0")
+LOG_LEVEL = environment.read("LOG_LEVEL", values.log_level, "INFO")
+ALLOWED_HOSTS = environment.optional("ALLOWED_HOSTS", values.host_names) or [
     urlsplit(PLUMBLINE_URL).hostname or "localhost",
     "localhost",
     "127.0.0.1",
 ]
+
+# --- Secrets ----------------------------------------------------------------------------------------------------
+given_secret_key = environment.optional("SECRET_KEY", values.secret_key, show=values.hidden)
+SERVING_TOKEN_FILE = environment.optional("SERVING_TOKEN_FILE", values.secret_file) or SECRETS_DIR / "serving_token"
+WEBHOOK_TOKEN_FILE = environment.optional("WEBHOOK_TOKEN_FILE", values.secret_file) or SECRETS_DIR / "webhook_token"
+BUNDLE_TOKEN_FILE = environment.optional("BUNDLE_TOKEN_FILE", values.secret_file) or SECRETS_DIR / "bundle_token"
+# Nothing has been written so far: first all that is wrong is told.
+environment.check()
+PLUMBLINE_HOME.mkdir(parents=True, exist_ok=True)
+SECRET_KEY = given_secret_key or ensure_secret(SECRETS_DIR / "secret_key")
+SERVING_TOKEN = ensure_secret(SERVING_TOKEN_FILE)
+WEBHOOK_TOKEN = ensure_secret(WEBHOOK_TOKEN_FILE)
+BUNDLE_TOKEN = ensure_secret(BUNDLE_TOKEN_FILE)
+
+# --- Django -----------------------------------------------------------------------------------------------------
 CSRF_TRUSTED_ORIGINS = [PLUMBLINE_URL]
 BEHIND_TLS = PLUMBLINE_URL.startswith("https://")
 
@@ -128,7 +148,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{PLUMBLINE_HOME / 'plumbline.sqlite3'}")}
+DATABASES = {"default": database}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Measured with four writing processes: anything less loses over half of the transactions.
     DATABASES["default"]["OPTIONS"] = {
@@ -230,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "ChangeKindEnum": "models_registry.models.change.Change.Kind",
         "FeatureKindEnum": "models_registry.models.feature.Feature.Kind",
         "AlertSeverityEnum": "alerts.models.policy.Severity",
+        "ObjectiveKindEnum": "alerts.models.objective.Objective.Kind",
     },
 }
 
@@ -264,7 +285,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Each failed sign-in would be written twice otherwise.
     "loggers": {"axes": {"level": "WARNING"}},
 }

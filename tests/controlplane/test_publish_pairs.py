@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
 from alerts.prometheus import Prometheus
-from controlplane import environment
 from controlplane.bundle import Bundle
 from controlplane.control_metrics import PEER_REACHABLE
+from controlplane.environment_values import http_urls
 from controlplane.models import Peer, Release
 from controlplane.pages.banners import banners
 from controlplane.reachability import note_reachability
@@ -180,9 +179,8 @@ def test_the_bundle_names_all_of_them(plumbline_home: Path, settings: Settings) 
         ("http://a:9090/prom/, http://b:9090/prom", ["http://a:9090/prom", "http://b:9090/prom"]),
     ],
 )
-def test_a_list_of_addresses_is_split_at_commas(monkeypatch: pytest.MonkeyPatch, value: str, found: list[str]) -> None:
-    monkeypatch.setenv("PROMETHEUS_URL", value)
-    assert environment.urls("PROMETHEUS_URL", "") == found
+def test_a_list_of_addresses_is_split_at_commas(value: str, found: list[str]) -> None:
+    assert http_urls(value) == found
 
 
 @pytest.mark.parametrize(
@@ -194,7 +192,6 @@ def test_a_list_of_addresses_is_split_at_commas(monkeypatch: pytest.MonkeyPatch,
         ("http://a,http://a/", "twice"),
     ],
 )
-def test_addresses_that_can_not_be_one_job_are_refused(monkeypatch: pytest.MonkeyPatch, value: str, says: str) -> None:
-    monkeypatch.setenv("PROMETHEUS_URL", value)
-    with pytest.raises(ImproperlyConfigured, match=says):
-        environment.urls("PROMETHEUS_URL", "")
+def test_addresses_that_can_not_be_one_job_are_refused(value: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        http_urls(value)

@@ -5,6 +5,7 @@ The schema in compose-spec.schema.json is the Compose Specification's (Apache-2.
 
 import json
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,32 @@ def test_servers_read_the_bundle_where_the_control_plane_writes_it() -> None:
     for name in ("prometheus", "alertmanager", "grafana"):
         assert mounts(name)[HOME] == ("plumbline", False), "the control plane alone writes it"
     assert all(mounts(name)[HOME] == ("plumbline", True) for name in OURS)
+
+
+def test_receivers_that_need_a_newer_alertmanager_are_taken_where_there_is_one() -> None:
+    tag = SERVICES["alertmanager"]["image"].rpartition(":v")[2]
+    told = SERVICES["web"]["environment"]["ALERTMANAGER_VERSION"]
+    assert tag.startswith(f"{told}.")
+    assert f"prom/alertmanager:v{tag} AS" in DOCKERFILES["control plane"].read_text(), "amtool is as new"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_settings_take_what_the_variables_are_set_to(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").mkdir()
+    script = tmp_path / "docker/make-secrets"
+    script.write_text((ROOT / "docker/make-secrets").read_text())
+    script.chmod(0o755)
+    subprocess.run([script], check=True, capture_output=True)
+    for variable, value in SERVICES[name]["environment"].items():
+        plain = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+        monkeypatch.setenv(variable, plain.replace("/run/secrets", str(tmp_path / "docker/secrets")))
+    monkeypatch.setenv("PLUMBLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    found = runpy.run_path(str(ROOT / "controlplane/settings.py"))
+    assert found["DATABASES"]["default"]["HOST"] == "postgres"
+    assert (tmp_path / "home/secrets/bundle_token").exists()
 
 
 def test_predictions_and_artifacts_meet_where_both_sides_look() -> None:
