@@ -28,8 +28,11 @@ def _of(model: str) -> Iterator[str]:
     yield f"{names.SCORE}_count{{{version}}} 1000"
     yield f'{names.TRAFFIC_WEIGHT}{{{version},role="live"}} 1'
     yield f'{names.MODEL_INFO}{{{version},framework="onnx"}} 1'
+    yield f"{names.IN_FLIGHT_LIMIT}{{{of_model}}} 64"
+    yield f"{names.IN_FLIGHT}{{{of_model}}} 1"
     yield f'{names.DESIRED_WEIGHT}{{{version},role="live"}} 1'
     yield f'{names.MODEL_REGISTERED}{{{of_model},risk="standard"}} 1'
+    yield f"{names.VERSION_REGISTERED}{{{version}}} 1"
     yield f'{names.CHECK_STATE}{{{version},state="ok"}} 1'
     yield f"{names.CHECK_LAST_SUCCESS}{{{version}}} 4102444800"
     yield f"{names.CHECK_INTERVAL}{{{version}}} 3600"
