@@ -1,4 +1,4 @@
-"""Which alerts of one name fire now, by the servers' own word: in bounded time; never `none` where nobody answers."""
+"""Which alerts fire or are pending, by the servers' own word: in bounded time; never `none` where nobody answers."""
 
 import time
 from collections.abc import Sequence
@@ -13,19 +13,23 @@ from alerts.restarts import Firing
 TIMEOUT = 2.0
 DEADLINE = 3.0
 _FOLDER = "prometheus/rules/"
+FIRING, PENDING = "firing", "pending"
 
 
 @dataclass(frozen=True, slots=True)
 class FiringNow:
-    """What fires. `problem` says who did not answer; `known` whether anybody did."""
+    """What fires or is pending. `problem` says who did not answer; `known` whether anybody did."""
 
     alerts: tuple[Firing, ...] = ()
     problem: str = ""
     known: bool = True
 
 
-def firing_now(servers: Sequence[Prometheus], alert: str, deadline: float = DEADLINE) -> FiringNow:
-    """The firing alerts called `alert`, of all servers together. Takes `deadline` seconds at most."""
+def firing_now(servers: Sequence[Prometheus], alert: str | None, deadline: float = DEADLINE) -> FiringNow:
+    """The active alerts called `alert` (None: all of them), of all servers together. Takes `deadline` seconds at most.
+
+    What fires at one server and is pending at another fires.
+    """
     pool = ThreadPoolExecutor(max(1, len(servers)), thread_name_prefix="firing")
     try:
         end = time.monotonic() + deadline
@@ -35,7 +39,9 @@ def firing_now(servers: Sequence[Prometheus], alert: str, deadline: float = DEAD
         for server, future in asked:
             try:
                 for each in _of(future.result(timeout=max(0.0, end - time.monotonic())), alert):
-                    found.setdefault(frozenset(each.labels.items()), each)
+                    known = found.setdefault(frozenset(each.labels.items()), each)
+                    if known.pending and not each.pending:
+                        found[frozenset(each.labels.items())] = each
             except (Unreachable, Refused) as error:
                 problems.append(str(error))
             except TimeoutError:
@@ -46,7 +52,7 @@ def firing_now(servers: Sequence[Prometheus], alert: str, deadline: float = DEAD
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _of(groups: Sequence[RuleGroup], name: str) -> list[Firing]:
+def _of(groups: Sequence[RuleGroup], name: str | None) -> list[Firing]:
     return [
         Firing(
             labels=alert.labels,
@@ -55,10 +61,11 @@ def _of(groups: Sequence[RuleGroup], name: str) -> list[Firing]:
             path=_FOLDER + group.file.rpartition("/rules/")[2],
             group=group.name,
             rule_labels=rule.labels,
+            pending=alert.state == PENDING,
         )
         for group in groups
         for rule in group.rules
-        if rule.name == name
+        if name in (None, rule.name)
         for alert in rule.alerts
-        if alert.state == "firing"
+        if alert.state in (FIRING, PENDING)
     ]

@@ -1,4 +1,4 @@
-"""What an edit does to the alerts that fire: which start anew, which end, which keep their state. Pure.
+"""What an edit does to the alerts that fire or are pending: which start anew, end, or keep their state. Pure.
 
 Prometheus knows an alert again after a reload where the rule has the same place (file, group, name and labels of its
 own) and the alert the same labels: among them the team and severity that the rule's expression puts on its series.
@@ -17,6 +17,7 @@ from telemetry.names import FEATURE, MODEL, OBJECTIVE, ROUTE, STATE
 
 # What a rule's expression decides, beside what it measures.
 _PUT_ON = (TEAM, SEVERITY)
+ALERT = "alertname"
 
 Labels = Mapping[str, str]
 
@@ -33,13 +34,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert that fires now, since its condition began to hold at `since`; `path` and `group` are its rule's."""
+    """An alert whose condition holds since `since`; `path` and `group` are its rule's.
+
+    `pending`: it waits for its rule's `for`, and nobody was told of it yet. Otherwise it fires.
+    """
 
     labels: Labels
     since: datetime
     path: str
     group: str
     rule_labels: Labels
+    pending: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the alert is called; empty where its labels don't say."""
+        return self.labels.get(ALERT, "")
 
     @property
     def place(self) -> Place:
@@ -52,8 +62,9 @@ class Effect:
     """What an edit does. `models`: those whose rule says something else, or is another one, from then on.
 
     `restarts` resolve and start anew, as another alert; `ends` resolve, since no rule is there for them any more;
-    `keeps` keep their state, though their rule says something else. `lingers`: so many seconds (`keep_firing_for`) a
-    rule that is still there goes on telling of an alert that left it, beside the new one.
+    `keeps` keep their state, though their rule says something else. Of pending ones: their `for` begins anew, they are
+    dropped, they go on waiting. `lingers`: so many seconds (`keep_firing_for`) a rule that is still there goes on
+    telling of a firing alert that left it, beside the new one.
     """
 
     models: tuple[str, ...]
@@ -63,27 +74,49 @@ class Effect:
     lingers: int = 0
 
 
-def effect(before: Sequence[AlertRule], after: Sequence[AlertRule], firing: Iterable[Firing], fleet: Fleet) -> Effect:
-    """What replacing the rules `before` by `after` does to `firing`. Both are all the rules of one alert."""
+def effect(
+    before: Sequence[AlertRule],
+    after: Sequence[AlertRule],
+    firing: Iterable[Firing],
+    fleet: Fleet,
+    fleet_after: Fleet | None = None,
+) -> Effect:
+    """What replacing the rules `before` by `after` does to `firing`. Both are all the rules of one alert.
+
+    `fleet_after`: what `after` was made for, where the models are edited, too.
+    """
     before_by, after_by = _by_model(before), _by_model(after)
     old, new = _said(before_by), _said(after_by)
     concerned = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     found: dict[str, list[Firing]] = {"restarts": [], "ends": [], "keeps": []}
     for each in sorted(firing, key=lambda f: (f.since, sorted(f.labels.items()))):
-        model = fleet.by_name.get(each.labels.get(MODEL, ""))
-        was, will_be = _place(before_by, each.labels, model), _place(after_by, each.labels, model)
+        name = each.labels.get(MODEL, "")
+        was = _place(before_by, each.labels, fleet.by_name.get(name))
+        will_be = _place(after_by, each.labels, (fleet_after or fleet).by_name.get(name))
         if will_be is None:
             if was is not None:
                 found["ends"].append(each)
         elif will_be not in (was, each.place):
             found["restarts"].append(each)
-        elif each.labels.get(MODEL, "") in concerned:
+        elif name in concerned:
             found["keeps"].append(each)
-    left = {each.place.group for each in (*found["restarts"], *found["ends"])}
+    left = {each.place.group for each in (*found["restarts"], *found["ends"]) if not each.pending}
     still = {(rule.group, _sorted(rule.labels)) for rule in after}
     lingers = [r.keep_firing for r in before if r.group in left and (r.group, _sorted(r.labels)) in still]
     held = {name: tuple(each) for name, each in found.items()}
     return Effect(tuple(sorted(concerned - {""})), **held, lingers=max(lingers, default=0))
+
+
+def merged(effects: Iterable[Effect]) -> Effect:
+    """The effects of one edit on several alerts."""
+    held = list(effects)
+    return Effect(
+        models=tuple(sorted({name for each in held for name in each.models})),
+        restarts=tuple(firing for each in held for firing in each.restarts),
+        ends=tuple(firing for each in held for firing in each.ends),
+        keeps=tuple(firing for each in held for firing in each.keeps),
+        lingers=max((each.lingers for each in held), default=0),
+    )
 
 
 def _said(rules: Mapping[str, Sequence[AlertRule]]) -> dict[str, list[Any]]:

@@ -20,7 +20,12 @@ from alerts.digest_words import digest_words
 from alerts.models import AlertPolicy, CustomAlert, Objective, Runbook
 from alerts.policy_edits import delete_objective, save_objective
 from controlplane import runbook_inline
-from controlplane.restart_admin import ToldCustomAlertAdmin, ToldObjectiveAdmin, ToldPolicyAdmin
+from controlplane.restart_admin import (
+    TellsRestartsOfModel,
+    ToldCustomAlertAdmin,
+    ToldObjectiveAdmin,
+    ToldPolicyAdmin,
+)
 from controlplane.runbook_inline import RunbookInline
 from drift.admin import DriftCheckInline
 from drift.edits import delete_check, save_check
@@ -50,8 +55,8 @@ admin.site.unregister(MLModel)
 
 
 @admin.register(MLModel)
-class ComposedModelAdmin(MLModelAdmin):
-    """The model's page with what the other rooms keep of it."""
+class ComposedModelAdmin(TellsRestartsOfModel, MLModelAdmin):
+    """The model's page with what the other rooms keep of it, and with what an edit does to its alerts."""
 
     inlines = [*MLModelAdmin.inlines, DriftCheckInline, ObjectiveInline, PolicyInline, CustomAlertInline, RunbookInline]
 

@@ -1,25 +1,30 @@
-"""Before and after saving: what the edit does to the alerts that fire now. Joined to the pages of what makes rules."""
+"""Before and after saving: what the edit does to the active alerts. Joined to the pages of what makes rules."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.forms import BaseModelFormSet, all_valid
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 
 from alerts.admin import CustomAlertAdmin, ObjectiveAdmin, PolicyAdmin
 from alerts.kinds.error_budget_burn import NAME as BURN
 from alerts.models import AlertPolicy, CustomAlert, Objective
-from alerts.policies import load_policies
 from alerts.restart_words import Told, about, verdict
 from alerts.views.frame import partial
 from controlplane import edit_preview
+from models_registry.actor import SYSTEM
 from models_registry.admin.base import RegistryAdmin
+from models_registry.models import MLModel
+from models_registry.removal import InUse
 
 # So that the panel of a default policy doesn't list a thousand models.
 MOST_MODELS = 30
+# The label of a field, and what is wrong with it.
+Errors = list[tuple[str, Any]]
 
 
 class TellsRestarts(RegistryAdmin):
@@ -30,14 +35,16 @@ class TellsRestarts(RegistryAdmin):
     """
 
     change_form_after_template = "admin/restarts_panel.html"
+    # Whether the panel follows what is typed, on the page that adds, too; else it is asked for on an edit.
+    restarts_as_typed = True
     delete_confirmation_template = "admin/restarts_delete.html"
 
     class Media:
         css = {"all": ["plumbline/plumbline.css"]}
         js = ["plumbline/plumbline.js"]
 
-    def alert_of(self, request: HttpRequest, obj: Any) -> str:
-        """The alert whose rules the edit changes; `obj` is None where one is being made."""
+    def alert_of(self, request: HttpRequest, obj: Any) -> str | None:
+        """The alert whose rules the edit changes, None: any; `obj` is None where one is being made."""
         raise NotImplementedError
 
     def if_saved(self, obj: Any) -> Told:
@@ -67,9 +74,10 @@ class TellsRestarts(RegistryAdmin):
         if not (self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)):
             raise PermissionDenied
         form = self.get_form(request, obj, change=obj is not None)(request.POST, instance=obj)
-        if not form.is_valid():
-            found = [(form.fields[n].label if n in form.fields else "", e) for n, e in form.errors.items()]
-            return partial(request, "plumbline/restarts.html", {"wrong": found})
+        return self.restarts_of(request, form) if form.is_valid() else _wrong(request, _errors(form))
+
+    def restarts_of(self, request: HttpRequest, form: Any) -> HttpResponse:
+        """The panel for a form whose fields are right."""
         return _shown(request, self.if_saved(form.instance))
 
     def restarts_if_deleted(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -77,7 +85,10 @@ class TellsRestarts(RegistryAdmin):
         obj = self._row(request, object_id)
         if not self.has_delete_permission(request, obj):
             raise PermissionDenied
-        return _shown(request, self.if_deleted(obj))
+        try:
+            return _shown(request, self.if_deleted(obj))
+        except InUse as error:
+            return _wrong(request, [("", [str(error)])])
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -103,25 +114,37 @@ class TellsRestarts(RegistryAdmin):
             yield
             return
         alert = self.alert_of(request, obj)
-        before, firing = load_policies(), edit_preview.ask(alert)
+        before, firing = edit_preview.present(), edit_preview.ask(alert)
         yield
-        after = load_policies()
-        if after != before:
+        after = edit_preview.present()
+        if after.differs(before, alert):
             told = edit_preview.compare(alert, before, after, firing)
             lost = not told.known or told.effect.restarts or told.effect.ends
             messages.add_message(request, messages.WARNING if lost else messages.INFO, verdict(told))
 
 
+def _errors(form: Any) -> Errors:
+    return [(form.fields[name].label if name in form.fields else "", found) for name, found in form.errors.items()]
+
+
+def _wrong(request: HttpRequest, errors: Errors) -> HttpResponse:
+    return partial(request, "plumbline/restarts.html", {"wrong": errors})
+
+
 def _shown(request: HttpRequest, told: Told) -> HttpResponse:
     models = told.effect.models
     groups = (
-        ("starts anew", "bad", told.effect.restarts),
-        ("ends", "notice", told.effect.ends),
-        ("goes on firing", "good", told.effect.keeps),
+        ("starts anew", "waits its whole for anew", "bad", told.effect.restarts),
+        ("ends", "is dropped", "notice", told.effect.ends),
+        ("goes on firing", "goes on pending", "good", told.effect.keeps),
     )
     context = {
         "told": told,
-        "rows": [(about(each), each, words, level) for words, level, held in groups for each in held],
+        "rows": [
+            (about(each), each, pending if each.pending else words, level)
+            for words, pending, level, held in groups
+            for each in held
+        ],
         "models": models[:MOST_MODELS],
         "more": max(0, len(models) - MOST_MODELS),
     }
@@ -165,3 +188,41 @@ class ToldObjectiveAdmin(TellsRestarts, ObjectiveAdmin):
 
     def if_deleted(self, obj: Objective) -> Told:
         return edit_preview.preview_objective(obj, deleted=True)
+
+
+class TellsRestartsOfModel(TellsRestarts):
+    """For a model's own page: whose alerts they are, its risk, its features and objectives decide what starts anew.
+
+    What is typed there can't be judged but by writing it, so it is written, and taken back. For that the panel waits
+    until it is asked for.
+    """
+
+    restarts_as_typed = False
+
+    def alert_of(self, request: HttpRequest, obj: Any) -> None:
+        """Any."""
+
+    @contextmanager
+    def _telling(self, request: HttpRequest, object_id: str | None) -> Iterator[None]:
+        """Of a model that is being made nothing fires yet."""
+        with super()._telling(request, object_id) if object_id is not None else nullcontext():
+            yield
+
+    def restarts_of(self, request: HttpRequest, form: Any) -> HttpResponse:
+        change = form.instance.pk is not None
+        formsets, _ = self._create_formsets(request, form.instance, change)
+        if not all_valid(formsets):
+            return _wrong(request, [error for formset in formsets for error in _row_errors(formset)])
+        try:
+            told = edit_preview.preview_edit(lambda: self.save_related(request, form, formsets, change))
+        except ValidationError as error:
+            return _wrong(request, [("", error.messages)])
+        return _shown(request, told)
+
+    def if_deleted(self, obj: MLModel) -> Told:
+        return edit_preview.preview_edit(lambda: self.delete_row(obj, SYSTEM))
+
+
+def _row_errors(formset: BaseModelFormSet) -> Errors:
+    rows = [error for form in formset.forms for error in _errors(form)]
+    return [*rows, *[("", [error]) for error in formset.non_form_errors()]]

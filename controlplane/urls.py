@@ -11,7 +11,7 @@ from controlplane.backtest_api import BacktestView
 from controlplane.bundle_api import BundleView, TargetsView
 from controlplane.control_metrics import metrics
 from controlplane.health import healthz
-from controlplane.preview_api import PolicyPreviewView
+from controlplane.preview_api import CustomAlertPreviewView, ObjectivePreviewView, PolicyPreviewView
 from controlplane.releases_api import ReleaseViewSet
 from controlplane.who_api import WhoView
 
@@ -40,6 +40,12 @@ urlpatterns = [
     path("api/incidents/", IncidentViewSet.as_view({"get": "list"}), name="api-incident-list"),
     path("api/incidents/<int:pk>/", IncidentViewSet.as_view({"get": "retrieve"}), name="api-incident"),
     path("api/alert-policies/preview/", PolicyPreviewView.as_view(), name="api-alert-policy-preview"),
+    path("api/custom-alerts/<str:name>/preview/", CustomAlertPreviewView.as_view(), name="api-custom-alert-preview"),
+    path(
+        "api/objectives/<str:model_name>/<str:objective>/preview/",
+        ObjectivePreviewView.as_view(),
+        name="api-objective-preview",
+    ),
     path("api/", include("alerts.api_urls")),
     path("", include("alerts.urls")),
     path("", include("dashboards.urls")),

@@ -19,8 +19,9 @@ from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from tests.controlplane.addresses import free_address
 from tests.controlplane.brokers import broker, hanging_broker, lost_broker
 from tests.controlplane.bundles import bundle
+from tests.controlplane.firing_alerts import firing, firing_prometheus
 
-__all__ = ["broker", "hanging_broker", "lost_broker"]
+__all__ = ["broker", "firing", "firing_prometheus", "hanging_broker", "lost_broker"]
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """What an edit restarts, as people and programs meet it: before saving, before deleting, after saving, over REST."""
 
-import json
 import socket
 import threading
 import time
@@ -21,48 +20,19 @@ from alerts.policies import Policies, PolicyRow
 from alerts.policy_edits import set_policy
 from alerts.prometheus import Prometheus
 from controlplane import edit_preview
+from controlplane.edit_preview import State
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from models_registry.actor import SYSTEM
 from models_registry.fleet import Fleet
 from models_registry.models import Change, Member
+from tests.alerts.fleets import OPTIONS
 from tests.alerts.fleets import model as fleet_model
+from tests.controlplane.firing_alerts import DOWN, PENDING
 from tests.fixtures.registry import Registry, make_model, make_team, make_user
 from tests.page_text import text_of
 
-DOWN = "MLServingDown"
 POLICIES, CUSTOM = "/admin/alerts/alertpolicy/", "/admin/alerts/customalert/"
 API = "/api/alert-policies/preview/"
-# As rendered for `fraud`, which fires, and with the labels that its rule puts on.
-RULES = {
-    "health/MLServingDown.yml": ("MLServingDown:default", DOWN, {"severity": "page"}),
-    "custom/BadTooMany.yml": ("BadTooMany:model:fraud", "BadTooMany", {"severity": "ticket"}),
-}
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    """A Prometheus in which MLServingDown, and an alert of fraud's own, fire for `fraud`, owned by `payments`."""
-    folder = tmp_path_factory.mktemp("firing") / "prometheus"
-    expr = 'label_replace(label_replace(vector(1), "model_name", "fraud", "", ""), "team", "payments", "", "")'
-    for path, (group, alert, labels) in RULES.items():
-        policy = group.partition(":")[2]
-        rule = {"alert": alert, "expr": expr, "labels": {"plane": "health", "policy": policy, **labels}}
-        file = folder / "rules" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"groups": [{"name": group, "interval": "1s", "rules": [rule]}]}))
-    (folder / "prometheus.yml").write_text("rule_files: [rules/health/*.yml, rules/custom/*.yml]\n")
-    with PrometheusServer(folder / "prometheus.yml", folder / "server") as server:
-        deadline = time.monotonic() + 15
-        while len(Prometheus(server.url).alerts()) < len(RULES):
-            assert time.monotonic() < deadline, "the alerts don't fire"
-            time.sleep(0.05)
-        yield server
-
-
-@pytest.fixture
-def firing(watched: PrometheusServer, settings: Settings, registry: Registry) -> None:
-    make_model("churn", registry.team)
-    settings.PROMETHEUS_URL = watched.url
 
 
 @pytest.fixture
@@ -144,6 +114,11 @@ class TestWhileTyping:
         )
         assert "Correct this first" in page and "For: " in page
 
+    def test_what_is_pending_is_said_to_wait_anew(self, editor: Client, firing: None, registry: Registry) -> None:
+        body = typed(model=registry.model.pk, for_seconds="5m")
+        page = shown(editor.post(f"{POLICIES}restarts/?alert={PENDING}", body))
+        assert f"{PENDING} fraud pending since" in page and "waits its whole for anew" in page
+
     def test_a_deletion_is_asked_about_on_its_page(self, editor: Client, firing: None, registry: Registry) -> None:
         set_policy(DOWN, model=registry.model, enabled=False, actor=SYSTEM)
         row = AlertPolicy.objects.get()
@@ -210,6 +185,12 @@ class TestSaving:
         )
         assert "No firing alert starts anew." in words
 
+    def test_names_what_is_pending_apart(self, editor: Client, firing: None, registry: Registry) -> None:
+        body = typed(model=registry.model.pk, for_seconds="5m")
+        words = told(editor.post(f"{POLICIES}add/?alert={PENDING}", body), editor)
+        assert "No firing alert starts anew. Pending now, and waits its whole `for` anew: " in words
+        assert f"{PENDING} on fraud, since" in words
+
     def test_a_custom_alert_that_is_deleted_ends(self, editor: Client, firing: None, registry: Registry) -> None:
         alert = CustomAlert.objects.create(
             model=registry.model,
@@ -266,6 +247,7 @@ class TestTheApi:
         answer = self.post(client, model="fraud", for_seconds=300).json()
         (restarted,) = answer["restarts"]
         assert restarted["labels"]["model_name"] == "fraud" and restarted["since"]
+        assert restarted["state"] == "firing"
         assert (answer["policy"], answer["models"], answer["known"]) == ("model:fraud", ["fraud"], True)
         assert (answer["ends"], answer["keeps"]) == ([], [])
         assert not AlertPolicy.objects.exists()
@@ -296,17 +278,17 @@ class TestTheApi:
         assert answer.status_code == 400 and list(answer.json()) == [field]
 
 
-def test_two_servers_are_asked_together_and_the_one_that_is_away_is_named(watched: PrometheusServer) -> None:
-    found = firing_now([Prometheus("http://127.0.0.1:9"), Prometheus(watched.url), Prometheus(watched.url)], DOWN)
+def test_two_servers_are_asked_together_and_the_one_that_is_away_is_named(firing_prometheus: PrometheusServer) -> None:
+    servers = [Prometheus("http://127.0.0.1:9"), *[Prometheus(firing_prometheus.url)] * 2]
+    found = firing_now(servers, DOWN)
     assert [f.labels["model_name"] for f in found.alerts] == ["fraud"]
     assert found.known and "127.0.0.1:9 can't be reached" in found.problem
 
 
-def test_a_thousand_models_are_compared_in_a_moment(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_models_are_compared_in_a_moment() -> None:
     fleet = Fleet(teams=(), models=tuple(fleet_model(f"m{i:04}") for i in range(1000)))
-    monkeypatch.setattr(edit_preview, "load_fleet", lambda: fleet)
     after = Policies().having(PolicyRow(DOWN, model="m0007", for_=60))
     began = time.monotonic()
-    result = edit_preview.compare(DOWN, Policies(), after, FiringNow())
+    result = edit_preview.compare(DOWN, State(fleet, Policies(), OPTIONS), State(fleet, after, OPTIONS), FiringNow())
     assert time.monotonic() - began < 1
     assert result.effect.models == ("m0007",)

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from alerts.restart_words import sentences
+from controlplane import edit_preview
 from controlplane.registry_file import apply_files
 from models_registry.actor import Actor
 from models_registry.document_diff import document_diff
@@ -26,9 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--author", default="", help="who is told as the author; default: the system's user")
 
     def handle(self, *args: Any, files: list[Path], dry_run: bool, prune: bool, author: str, **options: Any) -> None:
-        """Prints each change with its difference; with problems, prints those and fails."""
+        """Prints each change with its difference, and which alerts start anew; with problems, those, and fails."""
         actor = Actor(author or f"{getpass.getuser()} (apply)")
-        outcome = apply_files(files, actor=actor, dry_run=dry_run, prune=prune)
+        # Asked before: afterwards the loop may have published already.
+        firing, before = edit_preview.ask(None), edit_preview.present()
+        outcome = apply_files(files, actor=actor, dry_run=dry_run, prune=prune, look=edit_preview.present)
         if outcome.problems:
             told = "\n".join(map(str, outcome.problems))
             raise CommandError(f"{told}\nNothing was changed.")
@@ -43,3 +47,6 @@ class Command(BaseCommand):
             self.stdout.write("No changes.")
         else:
             self.stdout.write(f"{count} change{'s' if count > 1 else ''}{' would be made' if dry_run else ' made'}.")
+        if outcome.seen is not None and outcome.seen.differs(before):
+            for sentence in sentences(edit_preview.compare(None, before, outcome.seen, firing)):
+                self.stdout.write(sentence)
