@@ -212,8 +212,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+CSRF_FAILURE_VIEW = "controlplane.pages.errors.csrf_failed"
+
 # A baseline's profile of a few hundred features takes well under 1 MiB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# A model's page sends twelve fields for each of its features: Django's own limit is reached with 80 of them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

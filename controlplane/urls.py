@@ -51,3 +51,8 @@ urlpatterns = [
     path("", include("dashboards.urls")),
     path("", include("controlplane.pages.urls")),
 ]
+
+handler400 = "controlplane.pages.errors.bad_request"
+handler403 = "controlplane.pages.errors.forbidden"
+handler404 = "controlplane.pages.errors.not_found"
+handler500 = "controlplane.pages.errors.server_error"
