@@ -1,6 +1,7 @@
 """POST /api/models/<name>/{deploy,shift,promote,roll_back,shadows,withdraw}/: who answers requests.
 
-All are safe to retry: a repeat answers 200 with `"changed": false`.
+All are safe to retry: a repeat answers 200 with `"changed": false` (a roll-back without a version: 409), and never goes
+on to do more.
 """
 
 from typing import Any
@@ -66,7 +67,7 @@ class PromoteSerializer(ReasonSerializer):
 
 
 class RollBackSerializer(ReasonSerializer):
-    """The version to take out of traffic; empty: the canary, if there is one."""
+    """The version to take out of traffic; without it, the canary. The live version is only ever taken out by name."""
 
     version = serializers.CharField(required=False)
 
@@ -98,6 +99,23 @@ def check_version(model: MLModel, version: str, field: str = "version") -> str:
     if not model.versions.filter(version=version).exists():
         raise serializers.ValidationError({field: [f"{model} has no version {version!r}: register it first."]})
     return version
+
+
+def _rolled_back(model: MLModel) -> str | None:
+    """The version that an order without a name takes out: the canary, or, of a withdrawn model, none (it comes back).
+
+    TrafficError where the live one would be meant: a repeated order must not go on to it unasked.
+    """
+    present = shown_traffic(model)
+    live, canary, before = present["live"], present["canary"], present["previous_live"]
+    if canary is not None or live is None:
+        return str(canary) if canary else None
+    if before is None:
+        raise traffic.TrafficError(
+            "There is no canary, and no version was live before: there is nothing to roll back to."
+        )
+    told = f"There is no canary. To put {before} back in place of {live}, name the version to take out"
+    raise traffic.TrafficError(f'{told}: {{"version": "{live}"}}.')
 
 
 class TrafficActions(viewsets.GenericViewSet):
@@ -155,15 +173,15 @@ class TrafficActions(viewsets.GenericViewSet):
     @extend_schema(request=RollBackSerializer, responses=MovedSerializer)
     @action(detail=True, methods=["post"])
     def roll_back(self, request: Request, model_name: str) -> Response:
-        """Take a version out of traffic: the canary, or the live one, whose predecessor comes back."""
+        """Take a version out of traffic: the canary, or the live one, whose predecessor comes back.
+
+        Without a `version` it is the canary, and a withdrawn model's live version comes back; where only the live one
+        could be meant, 409 says how to name it.
+        """
         model = self.get_object()
         require(may_operate_model(request.user, model), OPERATORS)
         order = self._order(request, RollBackSerializer)
-        # Without a name only ever the canary: a repeated request must not go on to the live version.
-        version = order.get("version") or shown_traffic(model)["canary"]
-        if version is None:
-            return self._moved(model, None)
-        check_version(model, version)
+        version = check_version(model, order["version"]) if "version" in order else _rolled_back(model)
         change = traffic.roll_back(model, version=version, actor=Actor.of(request.user), reason=order["reason"])
         return self._moved(model, change)
 

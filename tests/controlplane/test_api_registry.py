@@ -1,5 +1,7 @@
 """The registry over REST: what an editor, and CI, can rely on."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -306,9 +308,24 @@ def test_roll_back_without_a_name_never_goes_on_to_the_live_version(api: Api, re
     api("post", "models/fraud/deploy/", {"version": "v2", "percent": 100})
     make_version(registry.model, "v3")
     api("post", "models/fraud/deploy/", {"version": "v3", "percent": 10})
+    status, answer = api("post", "models/fraud/roll_back/")
+    assert (status, answer["changed"], answer["traffic"]["live"]) == (200, True, "v2")
+    status, answer = api("post", "models/fraud/roll_back/")
+    assert status == 409
+    assert "no canary. To put v1 back in place of v2" in answer["detail"]
+    assert api("get", "models/fraud/")[1]["traffic"]["live"] == "v2"
+    # What the message names does it, once.
+    named = json.loads(answer["detail"][answer["detail"].index("{") : -1])
     for changed in (True, False):
-        status, answer = api("post", "models/fraud/roll_back/")
-        assert (status, answer["changed"], answer["traffic"]["live"]) == (200, changed, "v2")
+        status, answer = api("post", "models/fraud/roll_back/", named)
+        assert (status, answer["changed"], answer["traffic"]["live"]) == (200, changed, "v1")
+
+
+def test_roll_back_brings_a_withdrawn_model_back_as_its_page_does(api: Api, registry: Registry):
+    api("post", "models/fraud/withdraw/")
+    status, answer = api("post", "models/fraud/roll_back/")
+    assert (status, answer["changed"], answer["traffic"]["live"]) == (200, True, "v1")
+    assert api("post", "models/fraud/roll_back/")[0] == 409
 
 
 def test_rolling_the_live_version_back_by_name(api: Api, registry: Registry):
@@ -327,6 +344,8 @@ def test_rolling_the_live_version_back_by_name(api: Api, registry: Registry):
         ("shift", {"percent": 10}, 409, "no canary"),
         ("promote", {"version": "v2"}, 409, "no canary"),
         ("roll_back", {"version": "v1"}, 409, "nothing to roll back to"),
+        ("roll_back", {}, 409, "nothing to roll back to"),
+        ("roll_back", {"version": ""}, 400, "blank"),
         ("shadows", {"versions": ["v1"]}, 409, "answers requests already"),
     ],
 )
