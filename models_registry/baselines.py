@@ -19,14 +19,36 @@ def profile_hash(profile: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def check_profile(profile: Any) -> int:
+    """How many rows the profile is of. ValueError where drift can't be measured against it, with the remedy."""
+    rows = profile.get("rows") if isinstance(profile, dict) else None
+    if not isinstance(rows, int) or rows < 1:
+        raise ValueError("The profile states no rows: make it with `python -m drift profile`.")
+    features = profile.get("features")
+    counted = [*features.items()] if isinstance(features, dict) else []
+    blind = [name for name, counts in [*counted, ("the score", profile.get("score"))] if _in_one_bin(counts)]
+    if blind:
+        raise ValueError(
+            f"{', '.join(blind)}: all values lie in one bin, where no drift would ever show. Make the profile with "
+            "`python -m drift profile`, of rows with finite values: it gives a constant a bin between two others."
+        )
+    return rows
+
+
+def _in_one_bin(counts: Any) -> bool:
+    """Whether there are values and one bin for them all; where there are no values, there is nothing to compare."""
+    if not isinstance(counts, dict) or not isinstance(counts.get("counts"), list):
+        return False
+    bins = [*counts["counts"], *([counts["other"]] if "other" in counts else [])]
+    return len(bins) == 1 and bins[0] != 0
+
+
 def freeze_baseline(baseline: Baseline, *, actor: Actor) -> Change | None:
     """From now on the profile can't change, and checks may use it. None: it was frozen already.
 
-    Raises ValueError where the profile has no rows.
+    Raises ValueError where the profile has no rows, or can't tell drift.
     """
-    rows = baseline.profile.get("rows") if isinstance(baseline.profile, dict) else None
-    if not isinstance(rows, int) or rows < 1:
-        raise ValueError("The profile states no rows: make it with `python -m drift profile`.")
+    rows = check_profile(baseline.profile)
     with transaction.atomic():
         before = baseline_document(baseline)
         claimed = Baseline.objects.filter(pk=baseline.pk, frozen_at__isnull=True).update(

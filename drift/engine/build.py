@@ -98,25 +98,25 @@ def choose_features(
     return Choice(kinds, skipped)
 
 
-def bin_edges(quantiles: Sequence[float], minimum: float, maximum: float) -> tuple[float, ...]:
+def bin_edges(quantiles: Sequence[float], maximum: float) -> tuple[float, ...]:
     """Ascending inner edges from the inner `quantiles`; ties merged.
 
-    An edge at the maximum would leave nothing above it and is dropped. A constant gets a bin of its own between two
-    empty ones, so that a move either way shows.
+    An edge at the maximum would leave nothing above it and is dropped. Where no edge is left, (nearly) all values are
+    the maximum, a constant: it gets a bin of its own between what is below and what is above it, so that a move either
+    way shows. In a single bin none would.
     """
-    if minimum == maximum:
-        return (math.nextafter(minimum, -math.inf), minimum)
-    return tuple(sorted({edge for edge in quantiles if math.isfinite(edge) and edge < maximum}))
+    edges = tuple(sorted({edge for edge in quantiles if math.isfinite(edge) and edge < maximum}))
+    return edges or (math.nextafter(maximum, -math.inf), maximum)
 
 
 def _numeric(table: Table, name: str, where: str, bins: int) -> NumericCounts:
     value = value_expression(table, name, NUMERIC)
     levels = ", ".join(str(step / bins) for step in range(1, bins))
-    minimum, maximum, quantiles = table.rows(
-        f"SELECT min(v), max(v), quantile_disc(v, [{levels}]) "  # noqa: S608 - quoted by drift.engine.duck
+    maximum, quantiles = table.rows(
+        f"SELECT max(v), quantile_disc(v, [{levels}]) "  # noqa: S608 - quoted by drift.engine.duck
         f"FROM (SELECT {value} AS v FROM {table.source}{where}) WHERE isfinite(v)"
     )[0]
-    edges = () if minimum is None else bin_edges(quantiles, minimum, maximum)
+    edges = () if maximum is None else bin_edges(quantiles, maximum)
     return NumericCounts(edges=edges, counts=(0,) * (len(edges) + 1))
 
 

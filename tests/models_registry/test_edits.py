@@ -236,6 +236,37 @@ def test_a_baseline_is_frozen_once(registry: Registry):
     assert freeze_baseline(baseline, actor=SYSTEM) is None
 
 
+def numeric(*counts: int) -> dict:
+    edges = list(range(len(counts) - 1))
+    return {"kind": "numeric", "edges": edges, "counts": list(counts), "missing": 0, "minimum": 0, "maximum": 9}
+
+
+@pytest.mark.parametrize(
+    ("profile", "named"),
+    [
+        ({"features": {"amount": numeric(900), "age": numeric(400, 500)}}, "amount: all values"),
+        ({"features": {"amount": numeric(900), "age": numeric(900)}}, "amount, age: all values"),
+        (
+            {"features": {"country": {"kind": "categorical", "categories": [], "counts": [], "other": 9}}},
+            "country: all",
+        ),
+        ({"features": {}, "score": numeric(900)}, "the score: all values"),
+    ],
+)
+def test_a_profile_in_which_no_drift_would_show_is_not_frozen(registry: Registry, profile: dict, named: str):
+    baseline = make_baseline(registry.model, frozen=False, profile={"schema": 1, "rows": 900, **profile})
+    with pytest.raises(ValueError, match=f"{named}.*python -m drift profile"):
+        freeze_baseline(baseline, actor=SYSTEM)
+    baseline.refresh_from_db()
+    assert baseline.frozen_at is None
+
+
+def test_a_constant_and_a_feature_without_values_are_frozen(registry: Registry):
+    features = {"constant": numeric(0, 900, 0), "new": numeric(0)}
+    baseline = make_baseline(registry.model, frozen=False, profile={"schema": 1, "rows": 900, "features": features})
+    assert freeze_baseline(baseline, actor=SYSTEM) is not None
+
+
 @pytest.mark.parametrize("field", ["name", "population", "profile", "data_until"])
 def test_what_a_frozen_baseline_says_stays(registry: Registry, field: str):
     baseline = make_baseline(registry.model)

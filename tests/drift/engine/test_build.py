@@ -42,13 +42,23 @@ def test_a_constant_has_empty_bins_on_both_sides_so_that_any_move_shows(tmp_path
         assert result is not None and result.score > 1
 
 
+def test_what_nearly_always_has_its_largest_value_is_watched_as_a_constant_is(tmp_path: Path) -> None:
+    """A flag that one row in a hundred lacks: its quantiles are all the maximum, and one bin would tell nothing."""
+    file = write_rows(tmp_path / "x.parquet", {"x": [0] * 10 + [1] * 990})
+    baseline = build_profile([file], Recipe({"x": NUMERIC}))
+    assert baseline.features["x"].bins == (10, 990, 0)
+    moved = scan([write_rows(tmp_path / "y.parquet", {"x": [0] * 500 + [1] * 500})], Question(baseline))
+    result = psi(baseline.features["x"].bins, moved.features["x"].bins)
+    assert result is not None and result.score > 1
+
+
 def test_a_column_without_values_has_one_bin_and_all_missing(tmp_path: Path) -> None:
     counts = number(write_rows(tmp_path / "x.parquet", {"x": np.full(5, np.nan)}))
     assert (counts.edges, counts.counts, counts.missing) == ((), (0,), 5)
 
 
 def test_infinities_make_no_edge() -> None:
-    assert bin_edges([float("-inf"), 1.0, 1.0, 2.0, float("inf")], 0.0, 3.0) == (1.0, 2.0)
+    assert bin_edges([float("-inf"), 1.0, 1.0, 2.0, float("inf")], 3.0) == (1.0, 2.0)
 
 
 def test_the_rarest_categories_are_counted_as_other(tmp_path: Path) -> None:
