@@ -1,7 +1,7 @@
 """The registry as a YAML file, both ways: what it states is applied as a whole or not at all, and can be repeated."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,46 +27,37 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     left: dict[str, int] = field(default_factory=dict)  # when pruning: what no file has a section for, and how much
-    seen: Any = None  # what `look` saw
 
 
-def apply_files(
-    files: Sequence[Path],
-    *,
-    actor: Actor,
-    dry_run: bool = False,
-    prune: bool = False,
-    look: Callable[[], Any] | None = None,
-) -> Outcome:
+def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, prune: bool = False) -> Outcome:
     """Bring the registry to what `files` state, in one transaction; with `dry_run` only tell what would change.
 
-    With `prune`, what the stated lists leave out is removed, too (controlplane.registry_prune). `look` is called at
-    the end of the transaction, and sees what is then stored: also where it is taken back.
+    With `prune`, what the stated lists leave out is removed, too (controlplane.registry_prune).
     """
     checked = [_read(path) for path in files]
-    problems = _problems(checked) + _stated_twice(checked)
-    if problems:
-        return Outcome(problems=problems)
+    if any(one.file.data is None and one.file.problems for one in checked):
+        # What can't be read may state what the others name.
+        return Outcome(problems=_problems(checked))
+    _note_stated_twice(checked)
+    prune = prune and not _problems(checked)
+    stated = {section.name: _names(section, checked) for section in SECTIONS}
     changes: list[Change] = []
     left: dict[str, int] = {}
     with transaction.atomic():
+        # Although something is wrong already: so that all that is wrong is told at once.
         for section in SECTIONS:
             for one in checked:
-                changes += _apply_section(section, one, actor, prune)
-            problems = _problems(checked)
-            if problems:
-                # What follows names what stands before it: most of its problems would be echoes.
-                break
+                changes += _apply_section(section, one, Applying(one.file, (), one.folder, actor, prune, stated))
+        problems = _problems(checked)
         if prune and not problems:
             changes += prune_unstated(checked, actor)
             problems = _problems(checked)
             left = unstated_sections(checked)
-        seen = look() if look is not None and changes and not problems else None
         if problems or dry_run:
             transaction.set_rollback(True)
     if problems:
         return Outcome(problems=problems)
-    return Outcome(tuple(changes), left=left, seen=seen)
+    return Outcome(tuple(changes), left=left)
 
 
 def export(model: str | None = None) -> str:
@@ -86,36 +77,39 @@ def _read(path: Path) -> CheckedFile:
         file = FileRead(str(path), problems=[Problem(str(path), 0, "", f"It can't be read: {error.strerror}.")])
     except UnicodeDecodeError:
         file = FileRead(str(path), problems=[Problem(str(path), 0, "", "It is not UTF-8.")])
-    data = {} if file.data is None or file.problems else shape.check(FILE, file.data, file)
-    return CheckedFile(file, path.parent, data)
+    data: Any = shape.LEFT_OUT if file.data is None or file.problems else shape.check(FILE, file.data, file)
+    return CheckedFile(file, path.parent, {} if data is shape.LEFT_OUT else data)
 
 
 def _problems(checked: Sequence[CheckedFile]) -> tuple[Problem, ...]:
     return tuple(sorted((p for one in checked for p in one.file.problems), key=lambda p: (p.source, p.line)))
 
 
-def _stated_twice(checked: Sequence[CheckedFile]) -> tuple[Problem, ...]:
+def _note_stated_twice(checked: Sequence[CheckedFile]) -> None:
     """The same thing in two files: each apply would change it twice."""
     first: dict[tuple[str, ...], str] = {}
-    found = []
     for one in checked:
         for section in SECTIONS:
             for n, item in enumerate(one.data.get(section.name, ())):
                 key = (section.name, *shape.key_of(section.shape, item))
-                other = first.setdefault(key, one.file.source)
-                if other != one.file.source:
-                    line = one.file.lines.get((section.name, n), 0)
-                    told = one.file.told((section.name, n))
-                    found.append(Problem(one.file.source, line, told, f"This is stated in {other} too: leave one out."))
-    return tuple(found)
+                if item is not None and first.setdefault(key, one.file.source) != one.file.source:
+                    one.file.problem((section.name, n), f"This is stated in {first[key]} too: leave one out.")
 
 
-def _apply_section(section: Section, one: CheckedFile, actor: Actor, prune: bool) -> list[Change]:
+def _names(section: Section, checked: Sequence[CheckedFile]) -> frozenset[str]:
+    """What the files call the things of a section, be they right or wrong."""
+    listed = [one.file.data.get(section.name) for one in checked if isinstance(one.file.data, dict)]
+    items = [item for items in listed if isinstance(items, list) for item in items if isinstance(item, dict)]
+    return frozenset(str(item["name"]) for item in items if "name" in item)
+
+
+def _apply_section(section: Section, one: CheckedFile, applying: Applying) -> list[Change]:
     changes: list[Change] = []
     for n, document in enumerate(one.data.get(section.name, ())):
-        applying = Applying(one.file, (section.name, n), one.folder, actor, prune)
-        section.apply(document, applying)
-        changes += applying.changes
+        if document is not None:
+            each = replace(applying, path=(section.name, n), changes=[])
+            section.apply(document, each)
+            changes += each.changes
     return changes
 
 

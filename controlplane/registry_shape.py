@@ -12,6 +12,8 @@ from controlplane.registry_yaml import FileRead, Path
 from telemetry import promql
 
 Parse = Callable[[Any], Any]
+# What `check` returns for a value of which nothing can be used.
+LEFT_OUT = object()
 
 
 @dataclass(frozen=True)
@@ -38,45 +40,61 @@ class Named:
 
 @dataclass(frozen=True)
 class Document:
-    """A mapping with known fields."""
+    """A mapping with known fields. It is left out where it lacks one of `needed` (without it: of `required`).
+
+    Where one of `decides` is wrong it is left out, too: what else may stand there hangs on it.
+    """
 
     fields: Mapping[str, "Shape"]
     required: frozenset[str] = field(default_factory=frozenset)
+    needed: frozenset[str] | None = None
+    decides: frozenset[str] = field(default_factory=frozenset)
 
 
 Shape = Scalar | Documents | Named | Document
 
 
 def check(shape: Shape, value: Any, file: FileRead, path: Path = ()) -> Any:
-    """`value` with its scalars parsed; what is wrong is noted in `file`, and left out of the result."""
+    """`value` with its scalars parsed; what is wrong is noted in `file`, and left out of the result.
+
+    An item of a list that is left out is None there, so that the others keep their places.
+    """
     if isinstance(shape, Scalar):
         try:
             return shape.parse(value)
         except ValueError as error:
             file.problem(path, str(error))
-            return None
+            return LEFT_OUT
     if isinstance(shape, Documents):
         return _documents(shape, value, file, path)
     if not isinstance(value, dict):
         file.problem(path, f"{_shown(value)} stands where fields are expected: write `name: value` lines.")
-        return {}
+        return LEFT_OUT
     if isinstance(shape, Named):
-        return {name: check(shape.of, inner, file, (*path, name)) for name, inner in value.items()}
+        return _used({name: check(shape.of, inner, file, (*path, name)) for name, inner in value.items()})
     return _document(shape, value, file, path)
 
 
-def _documents(shape: Documents, value: Any, file: FileRead, path: Path) -> list[Any]:
+def _used(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if value is not LEFT_OUT}
+
+
+def _documents(shape: Documents, value: Any, file: FileRead, path: Path) -> Any:
     if not isinstance(value, list):
         file.problem(path, f"{_shown(value)} stands where a list is expected: begin each item with `- `.")
-        return []
+        return LEFT_OUT
     first: dict[tuple[str, ...], int] = {}
+    checked: list[Any] = []
     for n, item in enumerate(value):
+        found = check(shape.of, item, file, (*path, n))
         name = key_of(shape, item)
         if name in first:
             file.problem((*path, n), f"This is listed twice, first on line {first[name]}: leave one out.")
+            found = LEFT_OUT
         elif any(name):
             first[name] = file.lines.get((*path, n), 0)
-    return [check(shape.of, item, file, (*path, n)) for n, item in enumerate(value)]
+        checked.append(None if found is LEFT_OUT else found)
+    return checked
 
 
 def key_of(shape: Documents, item: Any) -> tuple[str, ...]:
@@ -84,14 +102,17 @@ def key_of(shape: Documents, item: Any) -> tuple[str, ...]:
     return tuple(str(item.get(name, "")) for name in shape.key) if isinstance(item, dict) else ()
 
 
-def _document(shape: Document, value: dict[str, Any], file: FileRead, path: Path) -> dict[str, Any]:
+def _document(shape: Document, value: dict[str, Any], file: FileRead, path: Path) -> Any:
     for name in value.keys() - shape.fields.keys():
         file.problem((*path, name), f"Unknown field; known here: {', '.join(sorted(shape.fields))}.")
     # A field without a value is one that was left out.
     known = {name: inner for name, inner in value.items() if name in shape.fields and inner is not None}
     for name in sorted(shape.required - known.keys()):
         file.problem(path, f"{name} is missing.")
-    return {name: check(shape.fields[name], inner, file, (*path, name)) for name, inner in known.items()}
+    checked = _used({name: check(shape.fields[name], inner, file, (*path, name)) for name, inner in known.items()})
+    needed = shape.required if shape.needed is None else shape.needed
+    wrong = known.keys() - checked.keys()
+    return LEFT_OUT if needed - checked.keys() or shape.decides & wrong else checked
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,7 @@ Each function checks the whole edit first (ValidationError names the fields), th
 transaction. A repeated edit changes nothing and writes no second Change: it returns None.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -37,8 +37,8 @@ Row = TypeVar("Row", bound=models.Model)
 
 # What a version is. Once registered under its name, it is that for good.
 VERSION_IDENTITY = ("framework", "artifact", "sha256")
-# What a frozen baseline may still change: how long it is trusted.
-FROZEN_MAY_CHANGE = frozenset({"max_age_days"})
+# A frozen baseline may still change how long it is trusted.
+FROZEN_MAY_NOT_CHANGE = ("name", "population", "profile", "data_from", "data_until")
 
 
 class VersionDiffers(ValueError):
@@ -61,10 +61,7 @@ def save_team(
     """Write `team`; `receivers` and `members`, where given, become all that it has. None: nothing differs."""
     with transaction.atomic():
         before = _stored_team(team.pk)
-        _refuse_rename(team, before)
-        _check(team)
-        _check_all("receivers", "severity", receivers or (), exclude={"team"})
-        _check_all("members", "user", members or (), exclude={"team"})
+        check_team(team, receivers, members)
         team.save()
         if receivers is not None:
             _replace(team, "team", "severity", team.receivers.all(), receivers)
@@ -73,21 +70,40 @@ def save_team(
         return _record(team, before, _stored_team(team.pk), actor=actor, reason=reason)
 
 
+def check_team(
+    team: Team, receivers: Sequence[Receiver] | None = None, members: Sequence[Member] | None = None
+) -> None:
+    """All that `save_team` would refuse, in one ValidationError."""
+    _check_together(
+        lambda: _refuse_rename(team),
+        team.full_clean,
+        lambda: _check_all("receivers", "severity", receivers or (), exclude={"team"}),
+        lambda: _check_all("members", "user", members or (), exclude={"team"}),
+    )
+
+
 def save_model(
     model: MLModel, *, actor: Actor, features: Sequence[Feature] | None = None, reason: str = ""
 ) -> Change | None:
     """Write `model`; `features`, where given, become all that it has, in that order. None: nothing differs."""
     with transaction.atomic():
         before = _stored_model(model.pk)
-        _refuse_rename(model, before)
-        _check(model)
-        _check_all("features", "name", features or (), exclude={"model"})
+        check_model(model, features)
         model.save()
         if features is not None:
             for position, feature in enumerate(features):
                 feature.position = position
             _replace(model, "model", "name", model.features.all(), features)
         return _record(model, before, _stored_model(model.pk), actor=actor, model=model, reason=reason)
+
+
+def check_model(model: MLModel, features: Sequence[Feature] | None, unknown: Iterable[str] = ()) -> None:
+    """All that `save_model` would refuse, in one ValidationError. Nothing is said of the fields that are `unknown`."""
+    _check_together(
+        lambda: _refuse_rename(model),
+        lambda: model.full_clean(exclude=unknown),
+        lambda: _check_all("features", "name", features or (), exclude={"model"}),
+    )
 
 
 def save_feature(feature: Feature, *, actor: Actor, reason: str = "") -> Change | None:
@@ -97,7 +113,7 @@ def save_feature(feature: Feature, *, actor: Actor, reason: str = "") -> Change 
         if feature.pk is None:
             last = feature.model.features.aggregate(last=models.Max("position"))["last"]
             feature.position = 0 if last is None else last + 1
-        _check(feature)
+        feature.full_clean()
         feature.save()
         after = _document_of(Feature.objects.select_related("team"), feature.pk, feature_document)
         return _record(feature, before, after, actor=actor, model=feature.model, reason=reason)
@@ -134,11 +150,9 @@ def save_version(version: ModelVersion, *, actor: Actor, reason: str = "") -> Ch
     with transaction.atomic():
         stored = _versions().filter(pk=version.pk).first() if version.pk else None
         before = version_document(stored) if stored else None
-        if stored is not None and stored.served_at is not None:
-            _refuse_changes(
-                stored, version, ("version", *VERSION_IDENTITY), f"{stored} has served: register another version."
-            )
-        _check(version)
+        fixed = ("version", *VERSION_IDENTITY) if stored is not None and stored.served_at is not None else ()
+        why = f"{stored} has served: register another version."
+        _check_together(lambda: _refuse_changes(stored, version, fixed, why), version.full_clean)
         version.save()
         after = _document_of(_versions(), version.pk, version_document)
         moved = before is not None and before.get("baseline") != (after or {}).get("baseline")
@@ -160,10 +174,9 @@ def save_baseline(baseline: Baseline, *, actor: Actor, reason: str = "") -> Chan
         stored = Baseline.objects.filter(pk=baseline.pk).first() if baseline.pk else None
         before = baseline_document(stored) if stored else None
         same_profile = stored is not None and stored.profile == baseline.profile
-        if stored is not None and stored.frozen_at is not None:
-            fixed = ("name", "population", "profile", "data_from", "data_until")
-            _refuse_changes(stored, baseline, fixed, f"{stored} is frozen: make another baseline.")
-        _check(baseline)
+        fixed = FROZEN_MAY_NOT_CHANGE if stored is not None and stored.frozen_at is not None else ()
+        why = f"{stored} is frozen: make another baseline."
+        _check_together(lambda: _refuse_changes(stored, baseline, fixed, why), baseline.full_clean)
         baseline.save()
         baseline.refresh_from_db()
         return _record(
@@ -183,7 +196,7 @@ def save_pipeline_release(release: PipelineRelease, *, actor: Actor, reason: str
     """Write a release of the model's feature pipeline."""
     with transaction.atomic():
         before = _document_of(PipelineRelease.objects.all(), release.pk, pipeline_document)
-        _check(release)
+        release.full_clean()
         release.save()
         after = _document_of(PipelineRelease.objects.all(), release.pk, pipeline_document)
         kind = Change.Kind.PIPELINE
@@ -209,9 +222,16 @@ def _document_of(rows: Any, pk: int | None, document: Any) -> Document | None:
     return document(row) if row is not None else None
 
 
-def _check(row: models.Model) -> None:
-    """All of a row's own rules, its uniqueness included; ValidationError names the fields."""
-    row.full_clean()
+def _check_together(*checks: Callable[[], None]) -> None:
+    """The errors of all `checks` in one ValidationError: whoever made three mistakes is told of three."""
+    errors: dict[str, list[ValidationError]] = {}
+    for check in checks:
+        try:
+            check()
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+    if errors:
+        raise ValidationError(errors)
 
 
 def _check_all(collection: str, key: str, rows: Iterable[models.Model], exclude: set[str]) -> None:
@@ -258,15 +278,16 @@ def _copied(source: Row, target: Row) -> Row:
     return target
 
 
-def _refuse_changes(stored: models.Model, given: models.Model, fields: Iterable[str], why: str) -> None:
+def _refuse_changes(stored: models.Model | None, given: models.Model, fields: Iterable[str], why: str) -> None:
     errors = {name: why for name in fields if getattr(stored, name) != getattr(given, name)}
     if errors:
         raise ValidationError(errors)
 
 
-def _refuse_rename(row: Team | MLModel, before: Document | None) -> None:
-    if before is not None and before["name"] != row.name:
-        told = f"{before['name']} keeps its name, which metrics, alerts and links carry: register another."
+def _refuse_rename(row: Team | MLModel) -> None:
+    stored = type(row).objects.filter(pk=row.pk).values_list("name", flat=True).first() if row.pk else None
+    if stored not in (None, row.name):
+        told = f"{stored} keeps its name, which metrics, alerts and links carry: register another."
         raise ValidationError({"name": told})
 
 

@@ -7,7 +7,7 @@ lists something is removed only when pruning, and a list that is left out stays 
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 
@@ -22,10 +22,12 @@ from models_registry.documents import (
     traffic_document,
     version_document,
 )
-from models_registry.edits import save_baseline, save_model, save_pipeline_release, save_version
-from models_registry.models import Baseline, Change, Feature, MLModel, ModelVersion, PipelineRelease
+from models_registry.edits import check_model, save_baseline, save_model, save_pipeline_release, save_version
+from models_registry.models import Baseline, Change, Feature, MLModel, ModelVersion, PipelineRelease, Team
 from models_registry.removal import delete_baseline, delete_model, delete_pipeline_release, delete_version
 from models_registry.split import Split
+
+Row = TypeVar("Row", Baseline, ModelVersion, PipelineRelease)
 
 MAX_PROFILE_BYTES = 16 * 1024 * 1024
 TEAMS = ("on_call_team", "applied_ml_team", "data_team")
@@ -46,6 +48,7 @@ FEATURE = shape.Document(
         "defaulted_limit": shape.NUMBER,
     },
     frozenset({"name"}),
+    decides=frozenset({"kind"}),
 )
 PIPELINE_RELEASE = shape.Document(
     {"release": shape.TEXT, "released_at": shape.MOMENT, "notes": shape.TEXT}, frozenset({"release"})
@@ -104,32 +107,44 @@ MODEL = shape.Document(
         "traffic": TRAFFIC,
     },
     frozenset({"name", *TEAMS}),
+    needed=frozenset({"name"}),
+    decides=frozenset({"task", "features"}),
 )
 COLLECTIONS = {"features", "pipeline_releases", "baselines", "versions", "traffic"}
 
 
 def _apply(document: dict[str, Any], applying: Applying) -> None:
+    model = MLModel.objects.filter(name=document["name"]).first() or MLModel()
+    teams = _teams(document, applying)
+    features = _features(document, applying)
+    fill(model, {**document, **teams}, MODEL.fields.keys() - COLLECTIONS - (set(TEAMS) - teams.keys()))
     with applying.at():
-        model = MLModel.objects.filter(name=document["name"]).first() or MLModel()
-        teams = {name: team_named(document[name], name) for name in TEAMS}
-        fill(model, {**document, **teams}, MODEL.fields.keys() - COLLECTIONS)
-        applying.wrote(save_model(model, actor=applying.actor, features=_features(document)))
-    if applying.failed:
-        return
-    for n, release in enumerate(document.get("pipeline_releases", ())):
-        with applying.at("pipeline_releases", n):
-            _apply_pipeline_release(model, release, applying)
-    for n, baseline in enumerate(document.get("baselines", ())):
-        with applying.at("baselines", n):
-            _apply_baseline(model, baseline, applying)
-    for n, version in enumerate(document.get("versions", ())):
-        with applying.at("versions", n):
-            _apply_version(model, version, document, applying)
+        if applying.failed:
+            check_model(model, features, unknown=set(TEAMS) - teams.keys())
+        else:
+            applying.wrote(save_model(model, actor=applying.actor, features=features))
+    _apply_lists(model, document, applying)
     if "traffic" in document and not applying.failed:
         with applying.at("traffic"):
             _apply_traffic(model, document["traffic"], applying)
     if applying.prune and not applying.failed:
         _prune_lists(model, document, applying)
+
+
+def _apply_lists(model: MLModel, document: dict[str, Any], applying: Applying) -> None:
+    apply: dict[str, Callable[[dict[str, Any]], None]] = {
+        "pipeline_releases": lambda stated: _apply_pipeline_release(model, stated, applying),
+        "baselines": lambda stated: _apply_baseline(model, stated, applying),
+        "versions": lambda stated: _apply_version(model, stated, document, applying),
+    }
+    for name, apply_one in apply.items():
+        for n, stated in enumerate(document.get(name, ())):
+            if stated is None:
+                # The traffic may name it.
+                applying.failed = True
+                continue
+            with applying.at(name, n):
+                apply_one(stated)
 
 
 def _prune_lists(model: MLModel, document: dict[str, Any], applying: Applying) -> None:
@@ -147,29 +162,59 @@ def _prune_lists(model: MLModel, document: dict[str, Any], applying: Applying) -
                     applying.wrote(delete(row, actor=applying.actor))
 
 
-def _features(document: dict[str, Any]) -> list[Feature] | None:
+def _teams(document: dict[str, Any], applying: Applying) -> dict[str, Team]:
+    """Those of the model's three teams that there are; what is wrong with the others is noted."""
+    teams = {}
+    for name in TEAMS:
+        if name not in document:
+            applying.failed = True
+            continue
+        with applying.at():
+            teams[name] = team_named(document[name], name)
+    return teams
+
+
+def _features(document: dict[str, Any], applying: Applying) -> list[Feature] | None:
     if "features" not in document:
         return None
     features = []
     for stated in document["features"]:
-        team = team_named(stated["team"], f"features.{stated['name']}.team") if "team" in stated else None
-        features.append(Feature(**{**stated, "team": team}))
+        if stated is None:
+            # Without it, nothing can be said of what names it.
+            applying.failed = True
+            continue
+        feature = Feature(**{**stated, "team": None})
+        features.append(feature)
+        if "team" in stated:
+            with applying.at():
+                feature.team = team_named(stated["team"], f"features.{stated['name']}.team")
     return features
 
 
+def _stored_or_new(rows: type[Row], model: MLModel, **name: str) -> Row:
+    stored = rows._default_manager.filter(model=model, **name).first() if model.pk else None
+    return stored or rows(model=model)
+
+
+def _write(row: Any, save: Callable[..., Change | None], applying: Applying) -> None:
+    """Write a row of a model; where that itself was refused, and isn't there, only see to the row's own rules."""
+    if row.model.pk is None:
+        row.full_clean(exclude={"model"}, validate_unique=False, validate_constraints=False)
+    else:
+        applying.wrote(save(row, actor=applying.actor))
+
+
 def _apply_pipeline_release(model: MLModel, stated: dict[str, Any], applying: Applying) -> None:
-    stored = PipelineRelease.objects.filter(model=model, release=stated["release"]).first()
-    release = stored or PipelineRelease(model=model)
+    release = _stored_or_new(PipelineRelease, model, release=stated["release"])
     for name in ("release", "released_at"):
         if name in stated:
             setattr(release, name, stated[name])
     release.notes = stated.get("notes", "")
-    applying.wrote(save_pipeline_release(release, actor=applying.actor))
+    _write(release, save_pipeline_release, applying)
 
 
 def _apply_baseline(model: MLModel, stated: dict[str, Any], applying: Applying) -> None:
-    stored = Baseline.objects.filter(model=model, name=stated["name"]).first()
-    baseline = stored or Baseline(model=model)
+    baseline = _stored_or_new(Baseline, model, name=stated["name"])
     was_frozen = baseline.frozen_at is not None
     if was_frozen and stated.get("frozen") is False:
         raise ValidationError({"frozen": f"{baseline} is frozen, for good: make another baseline."})
@@ -177,12 +222,12 @@ def _apply_baseline(model: MLModel, stated: dict[str, Any], applying: Applying) 
     profile = _profile(stated, applying)
     if profile is not None:
         baseline.profile = profile
-    elif stored is None:
+    elif baseline.pk is None:
         raise ValidationError({"profile": "A baseline needs its profile: state `profile` or `profile_file`."})
     if "sha256" in stated and profile_hash(baseline.profile) != stated["sha256"]:
         raise ValidationError({"sha256": f"The profile's hash is {profile_hash(baseline.profile)}, not this one."})
-    applying.wrote(save_baseline(baseline, actor=applying.actor))
-    if stated.get("frozen") and not was_frozen:
+    _write(baseline, save_baseline, applying)
+    if stated.get("frozen") and not was_frozen and baseline.pk is not None:
         applying.wrote(freeze_baseline(baseline, actor=applying.actor))
 
 
@@ -203,20 +248,19 @@ def _profile(stated: dict[str, Any], applying: Applying) -> Any:
 
 
 def _apply_version(model: MLModel, stated: dict[str, Any], document: dict[str, Any], applying: Applying) -> None:
-    stored = ModelVersion.objects.filter(model=model, version=stated["version"]).first()
-    version = stored or ModelVersion(model=model)
+    version = _stored_or_new(ModelVersion, model, version=stated["version"])
     fill(version, stated, ("version", "framework", "artifact", "sha256", "notes"))
     version.baseline = _of_model(Baseline, model, "baseline", "name", stated, document)
     version.pipeline_release = _of_model(PipelineRelease, model, "pipeline_release", "release", stated, document)
-    applying.wrote(save_version(version, actor=applying.actor))
+    _write(version, save_version, applying)
 
 
 def _of_model(rows: Any, model: MLModel, field: str, key: str, stated: dict[str, Any], document: dict[str, Any]) -> Any:
     if field not in stated:
         return None
-    row = rows.objects.filter(model=model, **{key: stated[field]}).first()
+    row = rows.objects.filter(model=model, **{key: stated[field]}).first() if model.pk else None
     # One that the file states has been refused a moment ago, and is told of already.
-    told = any(other.get(key) == stated[field] for other in document.get(f"{field}s", ()))
+    told = any(other is None or other.get(key) == stated[field] for other in document.get(f"{field}s", ()))
     if row is None and not told:
         raise ValidationError({field: f"{model} has no {field.replace('_', ' ')} {stated[field]!r}: add it first."})
     return row

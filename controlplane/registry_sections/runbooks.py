@@ -11,7 +11,7 @@ from alerts.runbook_editing import drop_runbook, runbook_document, save_runbook
 from alerts.subject import concerns_models, is_known
 from alerts.views.runbook_edit import RunbookForm
 from controlplane import registry_shape as shape
-from controlplane.registry_sections.section import Applying, Exported, Section, Stored, model_named, team_named
+from controlplane.registry_sections.section import Applying, Exported, NoSuch, Section, Stored, model_named, team_named
 
 RUNBOOK = shape.Document(
     {
@@ -27,18 +27,25 @@ RUNBOOK = shape.Document(
 
 
 def _apply(document: dict[str, Any], applying: Applying) -> None:
+    alert, about, owner = document["alert"], None, None
     with applying.at():
-        alert = document["alert"]
         if not is_known(alert) or not concerns_models(alert):
-            raise ValidationError({"alert": f"There is no alert {alert!r} about a model: see the catalogue."})
-        owner = team_named(document["owner_team"], "owner_team")
-        form = RunbookForm({**document, "owner_team": owner.pk})
-        if not form.is_valid():
-            raise ValidationError(form.errors.as_data())
+            told = f"There is no alert {alert!r} about a model: see the catalogue."
+            raise NoSuch("custom_alerts", alert, "alert", told)
+    with applying.at():
         if ("team" in document) == ("model" in document):
             raise ValidationError("A runbook is for a model or for a team's models: state one of `model` and `team`.")
         about = model_named(document["model"]) if "model" in document else team_named(document["team"], "team")
-        applying.wrote(save_runbook(alert, about, actor=applying.actor, **form.cleaned_data))
+    with applying.at():
+        owner = team_named(document["owner_team"], "owner_team")
+    with applying.at():
+        form = RunbookForm({**document, "owner_team": owner.pk if owner else ""})
+        # Of an unknown owner it has been said that there is none.
+        errors = {name: error for name, error in form.errors.as_data().items() if owner or name != "owner_team"}
+        if errors:
+            raise ValidationError(errors)
+        if about is not None and not applying.failed:
+            applying.wrote(save_runbook(alert, about, actor=applying.actor, **form.cleaned_data))
 
 
 def _export(model: str | None) -> Exported:

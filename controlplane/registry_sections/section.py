@@ -1,6 +1,6 @@
 """What a section of the registry file is, and what it is handed while it is applied."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -27,6 +27,15 @@ class CheckedFile:
     data: dict[str, Any]
 
 
+class NoSuch(ValidationError):
+    """A name that nothing in the registry has, of `section` there."""
+
+    def __init__(self, section: str, name: str, field_name: str, message: str) -> None:
+        super().__init__({field_name: message})
+        self.section = section
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Stored:
     """What the database holds of a section: its key there, what it goes with, and how it is removed."""
@@ -46,6 +55,7 @@ class Applying:
     folder: FilePath
     actor: Actor
     prune: bool = False  # what a stated list leaves out is removed
+    stated: Mapping[str, frozenset[str]] = field(default_factory=dict)  # section -> names that the files state
     changes: list[Change] = field(default_factory=list)
     failed: bool = False
 
@@ -61,6 +71,9 @@ class Applying:
             yield
         except ValidationError as error:
             self.failed = True
+            if isinstance(error, NoSuch) and error.name in self.stated.get(error.section, ()):
+                # It is stated, and would be there if it had not been refused a moment ago.
+                return
             named = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
             for name, texts in named.items():
                 for text in texts:
@@ -118,7 +131,8 @@ def team_named(name: str, field_name: str) -> Team:
     """The team; ValidationError on `field_name` where there is none."""
     team = Team.objects.filter(name=name).first()
     if team is None:
-        raise ValidationError({field_name: f"There is no team {name!r}: add it under `teams`, or correct the name."})
+        told = f"There is no team {name!r}: add it under `teams`, or correct the name."
+        raise NoSuch("teams", name, field_name, told)
     return team
 
 
@@ -126,5 +140,6 @@ def model_named(name: str, field_name: str = "model") -> MLModel:
     """The model; ValidationError on `field_name` where there is none."""
     model = MLModel.objects.filter(name=name).first()
     if model is None:
-        raise ValidationError({field_name: f"There is no model {name!r}: add it under `models`, or correct the name."})
+        told = f"There is no model {name!r}: add it under `models`, or correct the name."
+        raise NoSuch("models", name, field_name, told)
     return model

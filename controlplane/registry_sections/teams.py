@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from controlplane import registry_shape as shape
 from controlplane.registry_sections.section import Applying, Exported, Section, Stored, fill
 from models_registry.documents import team_document
-from models_registry.edits import save_team
+from models_registry.edits import check_team, save_team
 from models_registry.models import Member, Receiver, Team
 from models_registry.removal import delete_team
 
@@ -36,12 +36,17 @@ COLLECTIONS = {"receivers", "members"}
 
 
 def _apply(document: dict[str, Any], applying: Applying) -> None:
+    members = None
+    with applying.at():
+        members = _members(document)
     with applying.at():
         team = Team.objects.filter(name=document["name"]).first() or Team()
         fill(team, document, TEAM.fields.keys() - COLLECTIONS)
-        applying.wrote(
-            save_team(team, actor=applying.actor, receivers=_receivers(document), members=_members(document))
-        )
+        receivers = _receivers(document)
+        if applying.failed:
+            check_team(team, receivers)
+        else:
+            applying.wrote(save_team(team, actor=applying.actor, receivers=receivers, members=members))
 
 
 def _receivers(document: dict[str, Any]) -> list[Receiver] | None:

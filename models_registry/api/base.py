@@ -1,7 +1,9 @@
 """What the registry's endpoints share: strict fields, and create, update and delete through plain functions."""
 
+from copy import copy
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import mixins, serializers, status, viewsets
@@ -30,24 +32,26 @@ def unknown_fields(serializer: serializers.Serializer, data: Any) -> dict[str, l
     return {name: [f"Unknown field; known: {', '.join(known)}."] for name in data if name not in serializer.fields}
 
 
-class StrictSerializer(serializers.Serializer):
-    """Refuses fields that it doesn't know."""
+class _Strict(serializers.Serializer):
+    """Refuses fields that it doesn't know, together with what else is wrong."""
 
     def to_internal_value(self, data: Any) -> Any:
-        errors = unknown_fields(self, data)
-        if errors:
-            raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)
+        unknown = unknown_fields(self, data)
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**error.detail, **unknown}) from error  # type: ignore[dict-item]
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return value
 
 
-class StrictModelSerializer(serializers.ModelSerializer):
+class StrictSerializer(_Strict):
     """Refuses fields that it doesn't know."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        errors = unknown_fields(self, data)
-        if errors:
-            raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)
+
+class StrictModelSerializer(_Strict, serializers.ModelSerializer):
+    """Refuses fields that it doesn't know."""
 
 
 class RowViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
@@ -68,6 +72,10 @@ class RowViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     def remove(self, row: Any, actor: Actor) -> None:
         """Delete `row` with its Change."""
         raise NotImplementedError
+
+    def check(self, row: Any, nested: dict[str, Any]) -> None:
+        """ValidationError where `save` would refuse; nothing is written."""
+        row.full_clean()
 
     nested_fields: tuple[str, ...] = ()
 
@@ -104,8 +112,36 @@ class RowViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
 
     def _validated(self, request: Request, row: Model | None = None, partial: bool = False) -> dict[str, Any]:
         serializer = self.get_serializer(row, data=request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
+        if not serializer.is_valid():
+            wrong: dict[str, Any] = dict(serializer.errors)
+            raise serializers.ValidationError(self._of_the_rest(request, row, wrong) | wrong)
         return dict(serializer.validated_data)
+
+    def _of_the_rest(self, request: Request, row: Model | None, wrong: dict[str, Any]) -> dict[str, Any]:
+        """What the row's own rules say of the fields that are right in themselves, where those of `wrong` are not."""
+        if not isinstance(request.data, dict):
+            return {}
+        rest = {name: value for name, value in request.data.items() if name not in wrong}
+        serializer = self.get_serializer(row, data=rest, partial=True)
+        if not serializer.is_valid():
+            return {}
+        fields = dict(serializer.validated_data)
+        nested = self._split(fields)
+        draft = self.new(fields) if row is None else copy(row)
+        if any(field.choices for field in draft._meta.concrete_fields if field.name in wrong):
+            # What a kind decides can't be told without it.
+            return {}
+        for name, value in fields.items():
+            setattr(draft, name, value)
+        try:
+            self.check(draft, nested)
+        except ValidationError as error:
+            found = error.message_dict if hasattr(error, "error_dict") else {}
+            return {name: texts for name, texts in found.items() if name != NON_FIELD_ERRORS and name not in wrong}
+        except ObjectDoesNotExist:
+            # A rule that asks for what is missing.
+            return {}
+        return {}
 
     def _split(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {name: fields.pop(name) for name in self.nested_fields if name in fields}

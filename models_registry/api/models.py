@@ -10,7 +10,7 @@ from models_registry.actor import Actor
 from models_registry.api.base import RowViewSet, StrictModelSerializer, require
 from models_registry.api.features import FeatureSerializer
 from models_registry.api.traffic import TrafficActions, TrafficSerializer, shown_traffic
-from models_registry.edits import save_model
+from models_registry.edits import check_model, save_model
 from models_registry.models import Feature, MLModel, Team
 from models_registry.permissions import may_edit_model, may_register_models
 from models_registry.removal import delete_model
@@ -82,9 +82,15 @@ class MLModelViewSet(TrafficActions, RowViewSet):
         require(may_register_models(request.user), "editors of a team")
         return super().create(request, *args, **kwargs)
 
+    def check(self, row: MLModel, nested: dict[str, Any]) -> None:
+        check_model(row, _features(nested))
+
     def save(self, row: MLModel, nested: dict[str, Any], actor: Actor) -> None:
-        features = [Feature(**f) for f in nested["features"]] if "features" in nested else None
-        save_model(row, actor=actor, features=features)
+        save_model(row, actor=actor, features=_features(nested))
 
     def remove(self, row: MLModel, actor: Actor) -> None:
         delete_model(row, actor=actor)
+
+
+def _features(nested: dict[str, Any]) -> list[Feature] | None:
+    return [Feature(**fields) for fields in nested["features"]] if "features" in nested else None

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from models_registry.actor import Actor
 from models_registry.api.base import RowViewSet, StrictModelSerializer, require
-from models_registry.edits import save_team
+from models_registry.edits import check_team, save_team
 from models_registry.models import Member, Receiver, Team
 from models_registry.permissions import may_create_teams, may_edit_team
 from models_registry.removal import delete_team
@@ -75,13 +75,20 @@ class TeamViewSet(RowViewSet):
         else:
             require(may_edit_team(user, row), f"editors of {row}")  # type: ignore[arg-type]
 
+    def check(self, row: Team, nested: dict[str, Any]) -> None:
+        check_team(row, **_collections(nested))
+
     def save(self, row: Team, nested: dict[str, Any], actor: Actor) -> None:
-        save_team(
-            row,
-            actor=actor,
-            receivers=[Receiver(**r) for r in nested["receivers"]] if "receivers" in nested else None,
-            members=[Member(**m) for m in nested["members"]] if "members" in nested else None,
-        )
+        save_team(row, actor=actor, **_collections(nested))
 
     def remove(self, row: Team, actor: Actor) -> None:
         delete_team(row, actor=actor)
+
+
+def _collections(nested: dict[str, Any]) -> dict[str, Any]:
+    """The rows of the team that the request states; None for those that it leaves as they are."""
+    receivers, members = nested.get("receivers"), nested.get("members")
+    return {
+        "receivers": None if receivers is None else [Receiver(**fields) for fields in receivers],
+        "members": None if members is None else [Member(**fields) for fields in members],
+    }

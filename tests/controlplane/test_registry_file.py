@@ -258,6 +258,57 @@ def test_all_problems_are_told_at_once(folder: Path, alice):
     assert [line.split(":")[0] for line in problems(folder, refused)] == ["26", "29"]
 
 
+def lines(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    """On which lines something is wrong once each old text of FULL has been replaced by its new one."""
+    text = FULL
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return [line.split(":")[0] for line in problems(folder, text)]
+
+
+RISK, ARTIFACT, INTERVAL = (
+    ("high", "huge"),
+    ("/srv/2.onnx", "srv/2.onnx"),
+    ("interval_seconds: 60", "interval_seconds: 1"),
+)
+
+
+def test_mistakes_of_all_kinds_are_told_at_once(folder: Path, alice):
+    """A wrong word, a value that the row's rules refuse, one in a later section, and a name that nothing has."""
+    policy = ("model: ranking, thresholds", "model: rankings, thresholds")
+    assert lines(folder, RISK, ARTIFACT, INTERVAL, policy) == ["14", "29", "32", "35"]
+    assert not Change.objects.exists()
+
+
+def test_of_what_is_refused_itself_the_rest_is_told_without_echoes(folder: Path, alice):
+    zone, alert = ("Europe/Berlin", "Mars"), ("ranking, interval", "rank, interval")
+    assert lines(folder, zone, RISK, ARTIFACT, ("max_age_days: 90", "max_age_days: 0")) == ["3", "14", "26", "29"]
+    # The model lacks a team: its own classes, a feature and a version are looked at all the same.
+    teamless = ("    data_team: search\n", "    classes: [one]\n")
+    told = problems(folder, FULL.replace("    classes: [skipped, clicked]\n", "").replace(*teamless))
+    assert [line.partition(": ")[2] for line in told] == [
+        "models[ranking]: data_team is missing.",
+        "models[ranking].classes: A binary classifier has exactly two classes, negative first.",
+    ]
+    # Nothing else is said of a feature or a model whose kind is wrong: what else may stand there hangs on it.
+    assert lines(folder, ("kind: categorical", "kind: categories")) == ["22"]
+    assert lines(folder, ("task: binary_classification", "task: binary"), alert) == ["15", "35"]
+
+
+def test_two_unknown_teams_are_both_named(folder: Path, alice):
+    assert lines(folder, ("on_call_team: search", "on_call_team: a"), ("data_team: search", "data_team: b")) == [
+        "17",
+        "19",
+    ]
+
+
+def test_the_text_of_a_runbook_is_looked_at_although_its_names_are_unknown(folder: Path, alice):
+    runbook = "runbooks:\n  - {alert: MLNothing, model: gone, owner_team: nobody, body: short}\n"
+    told = [line.split(": ")[1] for line in problems(folder, runbook)]
+    assert sorted(told) == [f"runbooks[MLNothing].{name}" for name in ("alert", "body", "model", "owner_team")]
+
+
 def test_a_frozen_baseline_stays_what_it_is(folder: Path, alice):
     apply(folder, FULL)
     (told,) = problems(folder, FULL.replace("population: all", "population: others"))
