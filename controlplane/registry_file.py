@@ -1,6 +1,6 @@
 """The registry as a YAML file, both ways: what it states is applied as a whole or not at all, and can be repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,21 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     left: dict[str, int] = field(default_factory=dict)  # when pruning: what no file has a section for, and how much
+    seen: Any = None  # what `look` saw
 
 
-def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, prune: bool = False) -> Outcome:
+def apply_files(
+    files: Sequence[Path],
+    *,
+    actor: Actor,
+    dry_run: bool = False,
+    prune: bool = False,
+    look: Callable[[], Any] | None = None,
+) -> Outcome:
     """Bring the registry to what `files` state, in one transaction; with `dry_run` only tell what would change.
 
-    With `prune`, what the stated lists leave out is removed, too (controlplane.registry_prune).
+    With `prune`, what the stated lists leave out is removed, too (controlplane.registry_prune). `look` is called at
+    the end of the transaction, and sees what is then stored: also where it is taken back.
     """
     checked = [_read(path) for path in files]
     if any(one.file.data is None and one.file.problems for one in checked):
@@ -53,11 +62,12 @@ def apply_files(files: Sequence[Path], *, actor: Actor, dry_run: bool = False, p
             changes += prune_unstated(checked, actor)
             problems = _problems(checked)
             left = unstated_sections(checked)
+        seen = look() if look is not None and changes and not problems else None
         if problems or dry_run:
             transaction.set_rollback(True)
     if problems:
         return Outcome(problems=problems)
-    return Outcome(tuple(changes), left=left)
+    return Outcome(tuple(changes), left=left, seen=seen)
 
 
 def export(model: str | None = None) -> str:
