@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Model
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +14,24 @@ from unfold.admin import ModelAdmin
 from models_registry.actor import Actor
 from models_registry.permissions import may_register_models
 from models_registry.removal import InUse
+
+# Where a request keeps why its form was refused.
+REFUSED = "plumbline_refused"
+
+
+class _Refused:
+    """A form with the errors of `refused` beside its own."""
+
+    refused: ValidationError
+
+    def full_clean(self: Any) -> None:
+        super().full_clean()  # type: ignore[misc]
+        named = self.refused.message_dict if hasattr(self.refused, "error_dict") else {"": self.refused.messages}
+        for name, texts in named.items():
+            field = name if name in self.fields else None
+            for text in texts:
+                if text not in self.errors.get(field or NON_FIELD_ERRORS, ()):
+                    self.add_error(field, text if field or name in ("", NON_FIELD_ERRORS) else f"{name}: {text}")
 
 
 class ReadableAdmin(ModelAdmin):
@@ -72,12 +90,21 @@ class RegistryAdmin(ReadableAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """What only the plain functions can see (somebody else was faster, say) is told, and nothing is written."""
+        """What only the plain functions can see (somebody else was faster, say) is told at the form as it was typed."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
-            return HttpResponseRedirect(request.get_full_path())
+            setattr(request, REFUSED, error)
+            for name in request.FILES:
+                for file in request.FILES.getlist(name):
+                    file.seek(0)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The page's form; once it has been refused, with the reason."""
+        form = super().get_form(request, obj, change, **kwargs)
+        refused = getattr(request, REFUSED, None)
+        return form if refused is None else type(form.__name__, (_Refused, form), {"refused": refused})
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
         """Nothing yet: `save_related` writes the row together with its inlines, as one Change."""

@@ -4,12 +4,15 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from alerts.runbook_editing import save_runbook
+from controlplane.admin_site import ComposedModelAdmin
 from models_registry import traffic
 from models_registry.actor import SYSTEM
+from models_registry.admin.baselines import BaselineAdmin
 from models_registry.models import Baseline, Change, Feature, MLModel, PipelineRelease, Team
 from tests.fixtures.registry import SHA256, Registry, make_baseline, make_model, make_team, make_user
 
@@ -82,6 +85,31 @@ def test_one_page_registers_a_model_with_its_first_version_and_features(web: Cli
     assert features == {"tenure": (0, 0.0, []), "plan": (1, "basic", ["basic", "pro, with support"])}
     told = list(Change.objects.filter(model=model).order_by("at").values_list("summary", "author"))
     assert told == [("model churn registered", "owner"), ("version churn v1 registered", "owner")]
+
+
+def test_what_was_typed_stays_when_somebody_else_was_faster(
+    web: Client, registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    def meanwhile(*args: object) -> None:
+        # Between the form's own look and the save.
+        make_model("churn", registry.team)
+
+    monkeypatch.setattr(ComposedModelAdmin, "save_model", meanwhile)
+    answer = web.post(f"{ADMIN}/mlmodel/add/", model_form(registry.team))
+    assert answer.status_code == 200
+    assert errors_of(answer) == {"name": ["Model with this Name already exists."]}
+    page = answer.content.decode()
+    assert all(f'value="{typed}"' in page for typed in ("churn", "Who will leave", "/srv/churn.skops", "plan"))
+    assert not Change.objects.filter(model_name="churn").exists()
+
+
+def test_a_file_that_was_chosen_is_not_blamed_for_another_refusal(
+    web: Client, registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    fields = {"model": registry.model.pk, "name": "q1", "population": "all", "max_age_days": "90"}
+    monkeypatch.setattr(BaselineAdmin, "save_model", lambda *args: make_baseline(registry.model, "q1"))
+    answer = web.post(f"{ADMIN}/baseline/add/", {**fields, "profile_file": profile({"rows": 1000})})
+    assert errors_of(answer) == {NON_FIELD_ERRORS: ["Baseline with this Model and Name already exists."]}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +193,15 @@ def test_a_features_row_can_be_deleted(web: Client, registry: Registry):
     answer = web.post(address, posted(web, address, **{"features-0-DELETE": "on"}))
     assert answer.status_code == 302, errors_of(answer)
     assert [f.name for f in registry.model.features.all()] == ["country"]
+
+
+def test_a_page_of_a_model_of_many_features_is_taken(web: Client, registry: Registry):
+    """Each is twelve fields: Django's own limit, a thousand, would be reached with eighty of them."""
+    address = f"{ADMIN}/mlmodel/{registry.model.pk}/change/"
+    form = posted(web, address, description="Wide", **{f"filler-{n}": "1" for n in range(3000)})
+    assert web.post(address, form).status_code == 302
+    registry.model.refresh_from_db()
+    assert registry.model.description == "Wide"
 
 
 def test_the_form_shows_traffic_and_cannot_change_it(web: Client, registry: Registry):
