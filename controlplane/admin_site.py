@@ -26,11 +26,12 @@ from controlplane.restart_admin import (
     ToldObjectiveAdmin,
     ToldPolicyAdmin,
 )
-from controlplane.runbook_inline import RunbookInline
+from controlplane.runbook_inline import RunbookInline, TeamRunbookInline
 from drift.admin import DriftCheckInline
 from drift.edits import delete_check, save_check
 from drift.models import DriftCheck
 from models_registry.actor import Actor
+from models_registry.admin.base import formset_of
 from models_registry.admin.models import MLModelAdmin
 from models_registry.admin.teams import TeamAdmin
 from models_registry.models import MLModel, Team
@@ -78,11 +79,11 @@ class ComposedModelAdmin(TellsRestartsOfModel, MLModelAdmin):
                 _write(formset, obj, edits, actor)
 
 
-def _write(formset: Any, model: MLModel, edits: RoomEdits, actor: Actor) -> None:
+def _write(formset: Any, owner: MLModel | Team, edits: RoomEdits, actor: Actor) -> None:
     for row in formset.deleted_objects:
         edits.delete(row, actor=actor)
     for row in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
-        row.model = model
+        setattr(row, formset.fk.name, owner)
         edits.save(row, actor=actor)
 
 
@@ -91,12 +92,25 @@ admin.site.unregister(Team)
 
 @admin.register(Team)
 class ComposedTeamAdmin(TeamAdmin):
-    """The team's page with what becomes of its tickets while it is away."""
+    """The team's page with what becomes of its tickets while it is away, and its models' runbooks."""
 
+    inlines = [*TeamAdmin.inlines, TeamRunbookInline]
     fieldsets = [*TeamAdmin.fieldsets, ("While it is away", {"fields": ["digest"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "digest"]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """A team that is only being made can't own a text yet."""
+        return self.inlines if obj else TeamAdmin.inlines
+
+    def save_row(self, obj: Team, formsets: Iterable[BaseModelFormSet], actor: Actor) -> None:
+        """The runbooks through their own functions, in the page's one transaction."""
+        formsets = list(formsets)
+        super().save_row(obj, formsets, actor)
+        runbooks = formset_of(Runbook, formsets)
+        if runbooks is not None:
+            _write(runbooks, obj, ROOMS[Runbook], actor)
 
     @display(description="Digest of muted tickets")
     def digest(self, team: Team) -> str:
