@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,6 +124,14 @@ class Alertmanager(HttpClient):
         if not response.ok:
             raise Refused(response.text[:LARGEST_MESSAGE].strip(), int(response.status_code))
         return decoded(response, self.url)
+
+
+def who_answers(urls: Sequence[str], timeout: float) -> Alertmanager:
+    """The first that is ready; where none is, the first one, which then says why. A pair shares its silences."""
+    servers = [Alertmanager(url, timeout) for url in urls]
+    if len(servers) == 1:
+        return servers[0]
+    return next((server for server in servers if server.ready()), servers[0])
 
 
 def config_hash_of(text: str) -> int:

@@ -12,7 +12,7 @@ from rest_framework import serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts.alertmanager import Alertmanager, HeldAlert, HeldSilence
+from alerts.alertmanager import HeldAlert, HeldSilence, who_answers
 from alerts.catalogue import KINDS
 from alerts.http import Refused, Unreachable
 from alerts.matchers import Matcher
@@ -107,7 +107,7 @@ class SilenceViewSet(viewsets.GenericViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.alertmanager = Alertmanager(settings.ALERTMANAGER_URL, timeout=TIMEOUT)
+        self.alertmanager = who_answers([settings.ALERTMANAGER_URL, *settings.FURTHER_ALERTMANAGER_URLS], TIMEOUT)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Whoever asks is told that nothing is known, or was done."""

@@ -1,5 +1,6 @@
 """POST /api/models/<name>/backtest/: when an alert would have fired with other limits. Changes nothing."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +16,13 @@ from rest_framework.views import APIView
 from alerts.backtest import Interval
 from alerts.backtest_terms import Edits, why_not
 from alerts.backtest_words import notes, verdict
-from alerts.backtests import DAYS, Backtest, Trial
+from alerts.backtests import DAYS, Backtest, Drawn, HeldAgainst, Trial
 from alerts.catalogue import KINDS
 from alerts.http import Refused, Unreachable
 from alerts.kind import AlertKind
 from alerts.objectives import ObjectiveRow
 from alerts.policies import load_policies
+from alerts.prometheus import Series
 from controlplane.backtesting import Busy, candidates, errors_in, in_force, run
 from models_registry.api.base import StrictSerializer
 from models_registry.api.errors import ServerRefused, ServerUnreachable
@@ -28,7 +30,7 @@ from models_registry.fleet import FleetModel, load_model
 from telemetry import promql
 
 # So that an answer stays readable; the counts are of all.
-MOST_FIRINGS, MOST_GAPS = 500, 200
+MOST_FIRINGS, MOST_GAPS, MOST_SERIES = 500, 200, 50
 
 
 class TooMany(exceptions.APIException):
@@ -70,6 +72,7 @@ class BacktestQuestionSerializer(StrictSerializer):
         help_text="Limits of single features, by their names, in place of their own: a ratio, or a drift threshold.",
     )
     days = serializers.ChoiceField(choices=DAYS, default=7, help_text="How far to look back.")
+    charts = serializers.BooleanField(default=False, help_text="Whether what was measured is answered, too.")
 
     def get_fields(self) -> dict[str, Any]:
         # `for` is a word of Python's.
@@ -119,6 +122,35 @@ class TrialSerializer(serializers.Serializer):
         }
 
 
+class SeriesSerializer(serializers.Serializer):
+    """One line of a chart."""
+
+    labels = serializers.DictField(child=serializers.CharField())
+    points = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
+        help_text="Seconds since the epoch, and the value; null where it was no number.",
+    )
+
+
+class LimitSerializer(serializers.Serializer):
+    """What it was held against: one number, or series where the limit moves; neither where there is none."""
+
+    value = serializers.FloatField(allow_null=True)
+    series = SeriesSerializer(many=True)
+
+
+class ChartSerializer(serializers.Serializer):
+    """One thing that the condition looks at, with the highest value in each step, and both limits."""
+
+    title = serializers.CharField()
+    unit = serializers.CharField()
+    step_seconds = serializers.IntegerField()
+    series = SeriesSerializer(many=True, help_text=f"The highest {MOST_SERIES}.")
+    limit = LimitSerializer()
+    present_limit = LimitSerializer(help_text="Where it differs.")
+    problem = serializers.CharField(help_text="Why it could not be drawn; empty where it could.")
+
+
 class BacktestSerializer(serializers.Serializer):
     """Edited limits beside those in force. `count` and times are null where nothing is known."""
 
@@ -135,6 +167,7 @@ class BacktestSerializer(serializers.Serializer):
     no_data = SpanSerializer(many=True, help_text=f"When nothing is known; the longest {MOST_GAPS}.")
     edited = TrialSerializer()
     present = TrialSerializer()
+    charts = ChartSerializer(many=True, allow_null=True, help_text="Null where they were not asked for.")
 
 
 class BacktestView(APIView):
@@ -162,14 +195,15 @@ class BacktestView(APIView):
         if errors:
             raise serializers.ValidationError({_FIELDS.get(name, name): [error] for name, error in errors.items()})
         try:
-            found = run(kind, model, present, edits, days=asked["days"])
+            found = run(kind, model, present, edits, days=asked["days"], with_chart=asked["charts"])
         except Busy as error:
             raise TooMany(str(error)) from error
         except Unreachable as error:
             raise ServerUnreachable(f"{error}. When the alert would have fired is not known.") from error
         except Refused as error:
             raise ServerRefused(f"Prometheus refused: {error}") from error
-        return Response(BacktestSerializer(shown(found)).data)
+        charts = [_chart(drawn) for drawn in found.drawn] if asked["charts"] else None
+        return Response(BacktestSerializer({**shown(found), "charts": charts}).data)
 
 
 _FIELDS = {"for_seconds": "for", "window_seconds": "window"}
@@ -221,6 +255,32 @@ def _trial(trial: Trial) -> dict[str, Any]:
             for firing in (replay.firings[-MOST_FIRINGS:] if replay else ())
         ],
     }
+
+
+def _chart(drawn: Drawn) -> dict[str, Any]:
+    highest = sorted(drawn.series, key=lambda s: -max((v for _, v in s.points if math.isfinite(v)), default=-math.inf))
+    return {
+        "title": drawn.comparison.title,
+        "unit": drawn.comparison.unit.value,
+        "step_seconds": drawn.step,
+        "series": [_line(series) for series in highest[:MOST_SERIES]],
+        "limit": _limit(drawn.limit),
+        "present_limit": _limit(drawn.present_limit),
+        "problem": drawn.problem,
+    }
+
+
+def _limit(limit: HeldAgainst) -> dict[str, Any]:
+    moving = limit if isinstance(limit, tuple) else ()
+    return {
+        "value": None if isinstance(limit, tuple) else limit,
+        "series": [_line(series) for series in moving[:MOST_SERIES]],
+    }
+
+
+def _line(series: Series) -> dict[str, Any]:
+    points = [[at, value if math.isfinite(value) else None] for at, value in series.points]
+    return {"labels": dict(series.labels), "points": points}
 
 
 def _span(interval: Interval) -> dict[str, datetime]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from alerts.alertmanager import Alertmanager
+from alerts.alertmanager import who_answers
 from alerts.http import Refused, Unreachable
 from alerts.silencing import Silence, silence_alert
 from alerts.subject import is_known
@@ -51,7 +51,7 @@ def silence(request: HttpRequest, alert: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             change = silence_alert(
-                Alertmanager(settings.ALERTMANAGER_URL, timeout=TIMEOUT),
+                who_answers([settings.ALERTMANAGER_URL, *settings.FURTHER_ALERTMANAGER_URLS], TIMEOUT),
                 model,
                 wanted,
                 now=timezone.now(),

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from alerts.alertmanager import Alertmanager
+from alerts.alertmanager import Alertmanager, who_answers
 from alerts.http import Refused, Unreachable
 from alerts.silence_rows import may_end_silence, silence_rows
 from alerts.silencing import end_silence
@@ -23,7 +23,7 @@ TIMEOUT = 3.0
 
 
 def _alertmanager() -> Alertmanager:
-    return Alertmanager(settings.ALERTMANAGER_URL, timeout=TIMEOUT)
+    return who_answers([settings.ALERTMANAGER_URL, *settings.FURTHER_ALERTMANAGER_URLS], TIMEOUT)
 
 
 @login_required

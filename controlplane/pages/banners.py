@@ -89,7 +89,7 @@ def _digests(now: datetime) -> list[Banner]:
     return [
         Banner(
             "notice",
-            f"{digest.team} wasn't told what it missed while its tickets were muted",
+            f"The team {digest.team} wasn't told what it missed while its tickets were muted",
             f"{digest.last_error} "
             + ("It is tried again." if digest.state == TicketDigest.State.WAITING else "It was given up.")
             + " The incidents have all of it.",

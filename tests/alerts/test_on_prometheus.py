@@ -269,3 +269,34 @@ def test_every_rule_can_be_asked_about_live_and_finds_what_it_reads(watching: Wa
     # Nobody asks for batches, so that nothing is recorded of the objective on them.
     silent = {rule.partition(":")[0] for rule, f in found if f.severity is Severity.NOTICE and "never been" in f.text}
     assert silent == {"MLErrorBudgetBurn"}
+
+
+def test_a_pending_alert_goes_on_waiting_under_its_rule_and_begins_anew_under_another(
+    prometheus_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What is said of pending alerts before an edit: another limit or `for` keeps the wait, another policy doesn't."""
+
+    def write(policy: str, for_: str, expr: str) -> None:
+        rule = {"alert": "Waits", "expr": expr, "for": for_, "labels": {"policy": policy}}
+        text = json.dumps({"groups": [{"name": f"Waits:{policy}", "interval": "1s", "rules": [rule]}]})
+        (tmp_path / "rules.yml").write_text(text)
+
+    def waits_since() -> datetime:
+        def pending() -> list[ActiveAlert]:
+            return [alert for alert in server.alerts() if alert.state == "pending"]
+
+        (alert,) = wait_for(pending, "the alert is pending")
+        return alert.active_at
+
+    write("default", "1h", "vector(1)")
+    (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
+    server = Prometheus(prometheus_server(tmp_path / "prometheus.yml").url)
+    since = waits_since()
+    write("default", "2h", "vector(1) > 0")
+    server.reload()
+    wait_for(lambda: server.rules()[0].rules[0].query == "vector(1) > 0", "the edit is loaded")
+    assert waits_since() == since
+    write("model:fraud", "2h", "vector(1) > 0")
+    server.reload()
+    wait_for(lambda: server.rules()[0].name == "Waits:model:fraud", "the other policy is loaded")
+    assert waits_since() > since

@@ -57,6 +57,19 @@ def test_an_alertmanager_that_cannot_be_reached_is_said_and_nothing_is_recorded(
     assert not Change.objects.filter(summary__contains="silenced").exists()
 
 
+def test_of_a_pair_the_one_that_answers_takes_it(
+    client: Client, registry: Registry, on_call: User, settings: Settings, alertmanager: Alertmanager
+) -> None:
+    settings.FURTHER_ALERTMANAGER_URLS = (settings.ALERTMANAGER_URL,)
+    settings.ALERTMANAGER_URL = "http://127.0.0.1:9"
+    client.force_login(on_call)
+    assert client.post(ADDRESS, SENT).status_code == 302
+    [silence] = alertmanager.silences()
+    assert silence.comment == "known, being fixed"
+    assert "known, being fixed" in client.get("/silences/").content.decode()
+    assert client.get("/api/silences/").json()["count"] == 1
+
+
 def test_needs_a_reason_and_a_known_length(client: Client, registry: Registry, on_call: User) -> None:
     client.force_login(on_call)
     for sent in ({"hours": "4", "reason": ""}, {"hours": "9999", "reason": "x"}):

@@ -91,6 +91,19 @@ class TestTheApi:
         assert (found["present"]["policy"], found["present"]["for"]) == ("model:fraud", "0s")
         assert found["present"]["count"] == 1
 
+    def test_what_was_measured_is_answered_with_both_limits_where_it_is_asked_for(
+        self, viewer: Client, reached: None
+    ) -> None:
+        assert post(viewer, days=1).json()["charts"] is None
+        (chart,) = post(viewer, thresholds={"seconds": 0.25}, days=1, charts=True).json()["charts"]
+        assert (chart["limit"]["value"], chart["present_limit"]["value"], chart["problem"]) == (0.25, 0.35, "")
+        (line,) = chart["series"]
+        assert line["labels"]["model_version"] == "v1" and len(line["points"]) <= 300
+        assert max(value for _, value in line["points"]) > 0.35
+        (chart,) = post(viewer, alert=MISSING, days=1, charts=True).json()["charts"]
+        assert chart["limit"]["value"] is None
+        assert [moving["labels"]["feature_name"] for moving in chart["limit"]["series"]] == ["amount"]
+
     def test_a_window_that_was_not_recorded_is_no_data_rather_than_silence(self, viewer: Client, reached: None) -> None:
         found = post(viewer, days=1, window="2m").json()
         assert (found["edited"]["window"], found["present"]["window"]) == ("2m", "5m")
