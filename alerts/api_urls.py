@@ -6,6 +6,7 @@ from django.urls import path
 
 from alerts.api import CatalogueViewSet, CustomAlertViewSet, PolicyViewSet
 from alerts.objectives_api import ObjectiveViewSet
+from alerts.runbooks_api import RunbookViewSet
 from alerts.silences_api import SilenceViewSet
 
 COLLECTION: dict[str, Any] = {"get": "list", "post": "create"}
@@ -24,6 +25,8 @@ urlpatterns = [
         SilenceViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
         name="api-silence",
     ),
+    path("runbooks/", RunbookViewSet.as_view(COLLECTION), name="api-runbook-list"),
+    path("runbooks/<str:alert>/<str:scope>/", RunbookViewSet.as_view(ITEM), name="api-runbook"),
     path("objectives/", ObjectiveViewSet.as_view(COLLECTION), name="api-objective-list"),
     path("objectives/<str:model_name>/<str:objective>/", ObjectiveViewSet.as_view(ITEM), name="api-objective"),
 ]

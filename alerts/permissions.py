@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from alerts.models import AlertPolicy, CustomAlert, Objective
+from alerts.models import AlertPolicy, CustomAlert, Objective, Runbook
 from models_registry.models import Team
 from models_registry.permissions import may_edit_model, may_edit_team
 
@@ -50,3 +50,10 @@ def may_edit_custom_alert(user: Any, alert: CustomAlert) -> bool:
 def may_edit_objective(user: Any, objective: Objective) -> bool:
     """The editors of the objective's model."""
     return may_edit_model(user, objective.model)
+
+
+def may_edit_runbook(user: Any, runbook: Runbook) -> bool:
+    """The editors of what it is for: the model's teams, or the team."""
+    if runbook.model is not None:
+        return may_edit_model(user, runbook.model)
+    return runbook.team is not None and may_edit_team(user, runbook.team)

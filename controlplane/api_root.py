@@ -20,6 +20,7 @@ LISTS = {
     "alert-policies": "api-alert-policy-list",
     "custom-alerts": "api-custom-alert-list",
     "objectives": "api-objective-list",
+    "runbooks": "api-runbook-list",
     "silences": "api-silence-list",
     "schema": "api-schema",
     "docs": "api-docs",

@@ -75,6 +75,10 @@ POSTS = {
     "pipeline": ("models/fraud/pipeline-releases/", {"release": "features-9"}),
     "feature": ("models/fraud/features/", {"name": "age"}),
     "custom": ("custom-alerts/", CUSTOM),
+    "runbook": (
+        "runbooks/",
+        {"model": "fraud", "alert": "MLServingDown", "owner_team": "payments", "body": RUNBOOK},
+    ),
 }
 
 
@@ -128,6 +132,11 @@ def test_rest_refuses_a_custom_alert_without_owner_or_runbook(
     web: Client, registry: Registry, fields: dict[str, Any]
 ) -> None:
     assert list(refused_by_rest(web, "custom", **fields)) == list(fields)
+
+
+@pytest.mark.parametrize("fields", [{"owner_team": ...}, {"owner_team": "nobody"}, {"body": ""}, {"body": "Look."}])
+def test_rest_refuses_a_runbook_without_owner_or_text(web: Client, registry: Registry, fields: dict[str, Any]) -> None:
+    assert list(refused_by_rest(web, "runbook", **fields)) == list(fields)
 
 
 @pytest.mark.parametrize(

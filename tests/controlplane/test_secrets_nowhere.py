@@ -168,6 +168,7 @@ def filled(route: str) -> str:
         "feature": "amount",
         "alert": "MLServingDown",
         "policy": "model:fraud",
+        "scope": "model:fraud",
         "uuid": first(Change),
     }
     if parts[0] == "admin" and len(parts) > 2:
