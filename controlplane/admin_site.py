@@ -21,8 +21,9 @@ from alerts.models import AlertPolicy, CustomAlert, Objective, Runbook
 from alerts.policy_edits import delete_objective, save_objective
 from controlplane import runbook_inline
 from controlplane.restart_admin import (
-    TellsRestartsOfModel,
+    TellsRestartsByDoing,
     ToldCustomAlertAdmin,
+    ToldFeatureAdmin,
     ToldObjectiveAdmin,
     ToldPolicyAdmin,
 )
@@ -34,7 +35,7 @@ from models_registry.actor import Actor
 from models_registry.admin.base import formset_of
 from models_registry.admin.models import MLModelAdmin
 from models_registry.admin.teams import TeamAdmin
-from models_registry.models import MLModel, Team
+from models_registry.models import Feature, MLModel, Team
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ admin.site.unregister(MLModel)
 
 
 @admin.register(MLModel)
-class ComposedModelAdmin(TellsRestartsOfModel, MLModelAdmin):
+class ComposedModelAdmin(TellsRestartsByDoing, MLModelAdmin):
     """The model's page with what the other rooms keep of it, and with what an edit does to its alerts."""
 
     inlines = [*MLModelAdmin.inlines, DriftCheckInline, ObjectiveInline, PolicyInline, CustomAlertInline, RunbookInline]
@@ -124,6 +125,7 @@ TELLING: dict[type[Model], type[ModelAdmin]] = {
     AlertPolicy: ToldPolicyAdmin,
     CustomAlert: ToldCustomAlertAdmin,
     Objective: ToldObjectiveAdmin,
+    Feature: ToldFeatureAdmin,
 }
 for kind, page in TELLING.items():
     admin.site.unregister(kind)

@@ -18,7 +18,7 @@ from alerts.views.frame import partial
 from controlplane import edit_preview
 from models_registry.actor import SYSTEM
 from models_registry.admin.base import RegistryAdmin
-from models_registry.models import MLModel
+from models_registry.admin.features import FeatureAdmin
 from models_registry.removal import InUse
 
 # So that the panel of a default policy doesn't list a thousand models.
@@ -190,8 +190,8 @@ class ToldObjectiveAdmin(TellsRestarts, ObjectiveAdmin):
         return edit_preview.preview_objective(obj, deleted=True)
 
 
-class TellsRestartsOfModel(TellsRestarts):
-    """For a model's own page: whose alerts they are, its risk, its features and objectives decide what starts anew.
+class TellsRestartsByDoing(TellsRestarts):
+    """For the registry's pages: whose alerts they are, a model's risk, its features and objectives decide it, too.
 
     What is typed there can't be judged but by writing it, so it is written, and taken back. For that the panel waits
     until it is asked for.
@@ -204,7 +204,7 @@ class TellsRestartsOfModel(TellsRestarts):
 
     @contextmanager
     def _telling(self, request: HttpRequest, object_id: str | None) -> Iterator[None]:
-        """Of a model that is being made nothing fires yet."""
+        """Of what is being made nothing fires yet."""
         with super()._telling(request, object_id) if object_id is not None else nullcontext():
             yield
 
@@ -219,8 +219,12 @@ class TellsRestartsOfModel(TellsRestarts):
             return _wrong(request, [("", error.messages)])
         return _shown(request, told)
 
-    def if_deleted(self, obj: MLModel) -> Told:
+    def if_deleted(self, obj: Any) -> Told:
         return edit_preview.preview_edit(lambda: self.delete_row(obj, SYSTEM))
+
+
+class ToldFeatureAdmin(TellsRestartsByDoing, FeatureAdmin):
+    """Features: their team is who is told of them."""
 
 
 def _row_errors(formset: BaseModelFormSet) -> Errors:

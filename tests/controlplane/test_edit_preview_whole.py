@@ -113,6 +113,15 @@ class TestTheModelsPage:
         words = messages(web.post(page_of(registry.model, "delete/"), {"post": "yes"}), web)
         assert f"Firing now, and ends: {DOWN} on fraud, since" in words
 
+    def test_a_features_own_page_tells_it_too(self, web: Client, firing: None, registry: Registry) -> None:
+        page = f"/admin/models_registry/feature/{registry.model.features.get(name='amount').pk}/"
+        body = posted(web, f"{page}change/", team=make_team("others").pk)
+        told = text_of(web.post(f"{page}restarts/", body).content.decode())
+        assert "3 firing or pending, and none of them is concerned" in told
+        assert "No firing alert starts anew." in messages(web.post(f"{page}change/", body), web)
+        assert registry.model.features.get(name="amount").team.name == "others"
+        assert "3 firing or pending" in text_of(web.get(f"{page}delete/restarts/").content.decode())
+
     def test_the_panel_waits_to_be_asked(self, web: Client, firing: None, registry: Registry) -> None:
         page = web.get(page_of(registry.model)).content.decode()
         assert "What would this change?" in page and 'hx-trigger="click"' in page
