@@ -94,7 +94,7 @@ def team(value: str) -> str:
         return check_name(value)
     except ValueError as error:
         raise ValueError(
-            "can't name a team: use 1 to 63 lower-case letters, digits and hyphens, none of these at either end."
+            "can't name a team: use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end."
         ) from error
 
 
@@ -247,7 +247,8 @@ def _absolute(value: str, schemes: tuple[str, ...]) -> str:
     parts = _split(value)
     rooted = parts.hostname if parts.scheme in (*WEB, "redis", "rediss") else parts.path
     if parts.scheme not in schemes or not rooted or any(not c.isprintable() or c.isspace() for c in value):
-        raise ValueError(f"is not a URL with one of the schemes {', '.join(schemes)}.")
+        begins = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"is not a URL: begin it with {begins} and go on with the host.")
     if parts.scheme in WEB and (parts.query or parts.fragment):
         raise ValueError("holds a ? or a #: end it after the path.")
     return value
