@@ -10,6 +10,7 @@ Alertmanager drops what comes and goes while muted, and the end of what fired be
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +32,9 @@ LOG = logging.getLogger(__name__)
 State = TicketDigest.State
 # The last messages of the night are on their way when the hours begin.
 SETTLING = timedelta(minutes=1)
-# Longer than a delivery takes: a mail server is waited for a dozen times, five seconds at most.
+# Seconds for one delivery. Each wait has its own time-out, but whoever drips his answer keeps each wait short.
+LONGEST_DELIVERY = 45.0
+# Longer than that.
 LEASE = timedelta(minutes=2)
 # Seconds after which a pass begins no other delivery, so that what does not answer holds up nothing else.
 PATIENCE = 20.0
@@ -117,7 +120,7 @@ def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now:
         _record(digest, state=State.NOTHING, last_error="")
         return False
     try:
-        DELIVERIES[receiver.kind](receiver, _digest(digest, team, told))
+        _deliver(receiver, _digest(digest, team, told))
     except NotDelivered as error:
         LOG.warning("the digest %s was not delivered: %s", digest, error)
         late = now > digest.hours_began_at + GIVE_UP_AFTER
@@ -126,6 +129,18 @@ def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now:
         return False
     _record(digest, state=State.SENT, alerts=len(told), sent_at=now, last_error="")
     return True
+
+
+def _deliver(receiver: FleetReceiver, digest: Digest) -> None:
+    """Raises NotDelivered, also where it takes too long; then it may yet arrive."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="digest")
+    try:
+        pool.submit(DELIVERIES[receiver.kind], receiver, digest).result(LONGEST_DELIVERY)
+    except TimeoutError as error:
+        raise NotDelivered(f"The {receiver.kind} receiver took over {LONGEST_DELIVERY:g} seconds.") from error
+    finally:
+        # Not waited for: whatever hangs there holds up nothing here.
+        pool.shutdown(wait=False)
 
 
 def _digest(digest: TicketDigest, team: FleetTeam, told: list[MutedAlert]) -> Digest:

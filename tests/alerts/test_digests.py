@@ -1,5 +1,7 @@
 """Ticket digests: what came and went while a team was away reaches it when its hours begin, once, whatever fails."""
 
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -272,10 +274,36 @@ class TestFaults:
         Receiver.objects.create(team=other, severity="ticket", kind="webhook", address=f"{webhook_receiver.url}/digest")
         incident(NIGHT, HOUR)
         incident(NIGHT, HOUR, team="other")
-        monkeypatch.setattr(digests, "PATIENCE", -1.0)
-        assert run(JUST_AFTER) == Digested(waiting=2)
-        monkeypatch.undo()
+        with monkeypatch.context() as patched:
+            patched.setattr(digests, "PATIENCE", -1.0)
+            assert run(JUST_AFTER) == Digested(waiting=2)
         assert run(JUST_AFTER) == Digested(sent=2)
+
+    def test_one_that_drips_its_answer_is_given_up_and_tried_again(
+        self, team: Team, webhook_receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        incident(NIGHT, HOUR)
+        over, address = threading.Event(), Receiver.objects.get().address
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def drip() -> None:
+                held, _ = listening.accept()
+                with held:
+                    held.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                    while not over.wait(0.05):
+                        held.sendall(b" ")
+
+            thread = threading.Thread(target=drip, daemon=True)
+            thread.start()
+            Receiver.objects.update(address=f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            with monkeypatch.context() as patched:
+                patched.setattr(digests, "LONGEST_DELIVERY", 0.3)
+                assert run(JUST_AFTER) == Digested(waiting=1)
+            over.set()
+            thread.join()
+        assert TicketDigest.objects.get().last_error == "The webhook receiver took over 0.3 seconds."
+        Receiver.objects.update(address=address)
+        assert run(JUST_AFTER + HOUR) == Digested(sent=1)
 
     def test_a_failure_is_on_every_page_until_it_is_delivered(self, team: Team, webhook_receiver: HttpReceiver) -> None:
         incident(NIGHT, HOUR)
