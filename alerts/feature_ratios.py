@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from alerts.expressions import Expr, max_by, min_by, series
 from alerts.guards import carrying_traffic, weight_series
 from alerts.kind import Case, Parameter, Scope, Timing
-from alerts.proof_series import constant, from_start, labelled
+from alerts.proof_series import constant, exactly, from_start, labelled
 from telemetry import names, promql
 
 FEATURE_LABELS = (names.MODEL, names.VERSION, names.FEATURE)
@@ -72,7 +72,7 @@ class FeatureRatio:
         return [
             Case("fires over the policy's limit where none is exported", situation(rises), True, labels),
             Case("fires over the exported limit", situation(from_start(0, 0.5, timing), exported=0.4), True, labels),
-            Case("is silent at the policy's limit", situation(from_start(0, limit, timing)), False),
+            Case("is silent at the policy's limit", situation(exactly(limit, timing)), False),
             Case("is silent at the exported limit", situation(from_start(0, over, timing), exported=over), False),
             Case("is silent on a version without traffic", situation(rises, weight=0), False),
         ]

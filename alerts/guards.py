@@ -1,8 +1,10 @@
 """What keeps alerts quiet: versions without traffic, and traffic too thin to judge by."""
 
+from collections.abc import Mapping
+
 from alerts.expressions import Expr, max_by, series, sum_by
-from alerts.kind import Parameter, Scope
-from alerts.proof_series import labelled
+from alerts.kind import Parameter, Scope, Timing
+from alerts.proof_series import exactly, just_reaching, labelled
 from telemetry import names, promql
 
 MODEL_LABELS = (names.MODEL,)
@@ -40,6 +42,12 @@ def busy_model(expression: Expr, scope: Scope) -> Expr:
     """Only models whose routes together answer at least the policy's requests a minute over its window."""
     rps = sum_by(MODEL_LABELS, series(names.recorded(names.RPS, scope.window_text), scope.beside.matcher))
     return expression.and_on(MODEL_LABELS, rps.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name)))
+
+
+def given_floor(scope: Scope, labels: Mapping[str, str], timing: Timing) -> dict[str, str]:
+    """The recorded rate of requests that is just enough to judge by, for proofs."""
+    per_second = just_reaching(scope.limit(REQUESTS_PER_MINUTE.name), 60)
+    return {labelled(names.recorded(names.RPS, scope.window_text), labels): exactly(per_second, timing)}
 
 
 def desired_series(model: str, version: str, role: str = "live") -> str:

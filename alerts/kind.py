@@ -125,6 +125,7 @@ class Case:
     `labels` are those that the alert then carries, beside the constant ones. `late`: what makes it fire holds only
     once the window is full. `after` are seconds that lie before the situation, for what is compared with long ago: the
     timing counts from there, and the case gives recorded series itself, since promtool takes long to record that many.
+    `given`: here too it gives them itself, since nothing that is made of rates meets a limit exactly.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=dict)
     late: bool = False
     after: int = 0
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

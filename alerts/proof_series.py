@@ -1,6 +1,8 @@
 """Input series of promtool's rule tests: counters, gauges and histograms that behave as a case asks. Pure."""
 
+import math
 from collections.abc import Mapping
+from decimal import Decimal
 
 from alerts.kind import Timing
 from telemetry import promql
@@ -16,9 +18,20 @@ def value(number: float) -> str:
     return f"{number:.10f}".rstrip("0").rstrip(".") or "0"
 
 
+def just_reaching(limit: float, factor: float) -> float:
+    """What comes to the limit, and to hardly more if not exactly, when it is multiplied."""
+    found = limit / factor
+    return found if found * factor >= limit else math.nextafter(found, math.inf)
+
+
+def exact(number: float) -> str:
+    """The very number, of which `value` may cut off something."""
+    return format(Decimal(repr(int(number) if float(number).is_integer() else number)), "f")
+
+
 def constant(number: float, timing: Timing) -> str:
     """The same value from the first sample to the last."""
-    return f"{value(number)}+0x{timing.steps}"
+    return f"{exact(number)}+0x{timing.steps}"
 
 
 def from_start(before: float, after: float, timing: Timing) -> str:
@@ -31,6 +44,12 @@ def appearing(number: float, timing: Timing) -> str:
     """No series until what is wrong starts, then one value."""
     idle = timing.start // timing.step
     return f"_x{idle + 1} {value(number)}+0x{timing.steps - idle}"
+
+
+def exactly(number: float, timing: Timing) -> str:
+    """No series until what is wrong starts, then the very number: nothing is cut off of a limit."""
+    idle = timing.start // timing.step
+    return f"_x{idle + 1} {exact(number)}+0x{timing.steps - idle}"
 
 
 def vanishing(number: float, timing: Timing) -> str:
@@ -46,9 +65,19 @@ def counting(per_second: float, timing: Timing) -> str:
 
 
 def lagging(lag: float, timing: Timing) -> str:
-    """A moment that stays `lag` seconds behind the clock, known from the start on: promtool's clock starts at 0."""
+    """A moment that is now until the start, and then stays `lag` seconds behind the clock, which starts at 0."""
     idle = timing.start // timing.step
-    return f"_x{idle + 1} {value(timing.start + timing.step - lag)}+{timing.step}x{timing.steps - idle}"
+    return f"0+{timing.step}x{idle} {value(timing.start + timing.step - lag)}+{timing.step}x{timing.steps - idle}"
+
+
+def forgotten(timing: Timing) -> str:
+    """A moment that is now until the start, and not told from then on."""
+    return f"0+{timing.step}x{timing.start // timing.step} stale"
+
+
+def just_within(limit: float) -> float:
+    """The limit of a time, in seconds, where a difference of two moments can be exactly that; else a little less."""
+    return limit if float(limit * 8).is_integer() else limit * 0.95
 
 
 def long_after(after: int, before: Mapping[str, str], now: Mapping[str, str], timing: Timing) -> dict[str, str]:

@@ -5,8 +5,9 @@ its own two. `group_eval_order` is stated: else an alert may be evaluated before
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from alerts import annotations, recording
@@ -34,23 +35,38 @@ _STRANGER = "_stranger"
 def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
     """Path in the bundle -> rule tests: one file for each alert, and further ones for policies of another pace.
 
-    Cases that look far back have a file of their own, of a slow pace and without the recording rules.
+    Cases that give recorded series themselves have files of their own, without the recording rules: `-limit`, and
+    `-long`, of a slow pace, for those that look far back. `-held` is what goes on firing once its condition has ended.
     """
-    by_pace: dict[str, dict[int, list[AlertRule]]] = defaultdict(lambda: defaultdict(list))
+    by_alert: dict[str, list[AlertRule]] = defaultdict(list)
     for rule in rules:
-        by_pace[rule.alert][_pace(rule)].append(rule)
+        by_alert[rule.alert].append(rule)
     files = {}
-    for alert, paces in by_pace.items():
-        for position, (step, held) in enumerate(paces.items()):
-            suffix = f"-{duration(step)}" if position else ""
-            for start in range(0, len(held), _TOGETHER):
-                part = f"-{start // _TOGETHER + 1}" if start else ""
-                some = held[start : start + _TOGETHER]
-                files[f"prometheus/tests/{alert}{suffix}{part}.yml"] = _file(some, step)
-        held = [rule for each in paces.values() for rule in each if rule.kind is not None]
-        if looking_back := _kind_tests(held, looking_back=True):
-            files[f"prometheus/tests/{alert}-long.yml"] = _document(held, _LONG_STEP, looking_back)
+    for alert, held in by_alert.items():
+        path = f"prometheus/tests/{alert}"
+        for suffix, step, some in _parts(held, _pace):
+            tests, given = _tests(some)
+            files[f"{path}{suffix}.yml"] = _document(some, step, tests, recorded=_reads_recorded(some))
+            if given:
+                files[f"{path}-limit{suffix}.yml"] = _document(some, step, given)
+        for suffix, step, some in _parts([rule for rule in held if rule.keep_firing], _held_pace):
+            held_tests = _held_tests(some)
+            files[f"{path}-held{suffix}.yml"] = _document(some, step, held_tests, recorded=_reads_recorded(some))
+        if looking_back := _looking_back([rule for rule in held if rule.kind is not None]):
+            files[f"{path}-long.yml"] = _document(held, _LONG_STEP, looking_back)
     return files
+
+
+def _parts(rules: list[AlertRule], pace: Callable[[AlertRule], int]) -> Iterator[tuple[str, int, list[AlertRule]]]:
+    """What the file's name ends with, pace and rules of each file that the rules' tests are written to."""
+    paces: dict[int, list[AlertRule]] = defaultdict(list)
+    for rule in rules:
+        paces[pace(rule)].append(rule)
+    for position, (step, held) in enumerate(paces.items()):
+        suffix = f"-{duration(step)}" if position else ""
+        for start in range(0, len(held), _TOGETHER):
+            part = f"-{start // _TOGETHER + 1}" if start else ""
+            yield f"{suffix}{part}", step, held[start : start + _TOGETHER]
 
 
 def timing_of(for_: int, window: int) -> Timing:
@@ -86,12 +102,9 @@ def _kind(rule: AlertRule) -> AlertKind:
     return rule.kind
 
 
-def _file(rules: list[AlertRule], step: int) -> str:
-    """The tests of some of an alert's rules that share a pace. The others, in the same rule file, see none of this."""
-    tests = _custom_tests(rules[0].custom) if rules[0].custom is not None else _kind_tests(rules)
-    # Only where they are read: promtool evaluates all of them at every step.
-    recorded = any("job:" in rule.expression for rule in rules)
-    return _document(rules, step, tests, recorded=recorded)
+def _reads_recorded(rules: list[AlertRule]) -> bool:
+    """Whether the recording rules are needed: promtool evaluates all of them at every step."""
+    return any("job:" in rule.expression for rule in rules)
 
 
 def _document(rules: list[AlertRule], step: int, tests: list[dict[str, Any]], *, recorded: bool = False) -> str:
@@ -105,18 +118,39 @@ def _document(rules: list[AlertRule], step: int, tests: list[dict[str, Any]], *,
     )
 
 
-def _kind_tests(rules: list[AlertRule], *, looking_back: bool = False) -> list[dict[str, Any]]:
+def _tests(rules: list[AlertRule]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tests of some of an alert's rules that share a pace, and those whose cases give recorded series.
+
+    The others, in the same rule file, see none of this.
+    """
+    if rules[0].custom is not None:
+        return _custom_tests(rules[0].custom), []
+    cases = [(timing, rule, case) for rule in rules for timing in [_timing(rule)] for case in _cases(rule, timing)]
+    now = [each for each in cases if not each[2].after]
+    return _together([each for each in now if not each[2].given]), _together([each for each in now if each[2].given])
+
+
+def _looking_back(rules: list[AlertRule]) -> list[dict[str, Any]]:
+    """The tests whose cases look far back."""
+    # A shorter `for` than this would pass between two evaluations of a slow pace.
+    slow = [
+        (rule, replace(_timing(rule), step=_LONG_STEP, start=2 * _LONG_STEP))
+        for rule in rules
+        if rule.for_ >= 2 * _LONG_STEP
+    ]
+    return _together([(timing, rule, case) for rule, timing in slow for case in _cases(rule, timing) if case.after])
+
+
+def _cases(rule: AlertRule, timing: Timing) -> list[Case]:
+    return _kind(rule).cases(_scope(rule), timing)
+
+
+def _together(cases: list[tuple[Timing, AlertRule, Case]]) -> list[dict[str, Any]]:
     """One test for each case, of all the policies with the same times at once: their models keep them apart."""
-    together: dict[tuple[Timing, str], list[tuple[AlertRule, Case]]] = defaultdict(list)
-    for rule in rules:
-        timing = _timing(rule)
-        if looking_back:
-            timing = replace(timing, step=_LONG_STEP, start=2 * _LONG_STEP)
-        for case in _kind(rule).cases(_scope(rule), timing):
-            # A shorter `for` than this would pass between two evaluations of a slow pace.
-            if looking_back is bool(case.after) and (not looking_back or rule.for_ >= 2 * _LONG_STEP):
-                together[timing, case.name].append((rule, case))
-    return [_test(name, timing, held) for (timing, name), held in together.items()]
+    alike: dict[tuple[Timing, str], list[tuple[AlertRule, Case]]] = defaultdict(list)
+    for timing, rule, case in cases:
+        alike[timing, case.name].append((rule, case))
+    return [_test(name, timing, held) for (timing, name), held in alike.items()]
 
 
 def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
@@ -133,6 +167,48 @@ def _test(name: str, timing: Timing, held: list[tuple[AlertRule, Case]]) -> dict
         "input_series": _input(series),
         "alert_rule_test": looks,
     }
+
+
+def _held_pace(rule: AlertRule) -> int:
+    """Seconds between two evaluations, a few of which are as long as the rule goes on firing."""
+    window = _timing(rule).window or _kind(rule).fixed_window
+    return max(1, min(rule.keep_firing // 4, window // 4 if window else rule.keep_firing))
+
+
+def _held_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
+    """That each rule fires for its `keep_firing_for` after its condition has ended, and no longer."""
+    together: dict[tuple[Timing, int], list[tuple[AlertRule, Case]]] = defaultdict(list)
+    for rule in rules:
+        step = _held_pace(rule)
+        timing = replace(_timing(rule), step=step, start=2 * step)
+        # Any will do; what makes it fire has to be there at once, and not as long ago as yesterday.
+        case = next(c for c in _cases(rule, timing) if c.fires and not (c.late or c.after or c.given))
+        together[timing, rule.keep_firing].append((rule, case))
+    return [_held_test(timing, keep_firing, held) for (timing, keep_firing), held in together.items()]
+
+
+def _held_test(timing: Timing, keep_firing: int, held: list[tuple[AlertRule, Case]]) -> dict[str, Any]:
+    last = ceil(timing.firing_from / timing.step)  # the last evaluation at which the condition holds
+    lasts = ceil(keep_firing / timing.step)  # so many evaluations later it fires no more
+    expected = [expected_alert(rule, case.labels) for rule, case in held]
+    looks = {last: expected, last + lasts: expected, last + lasts + 1: []}
+    series = {s: _traffic_until(last, s, v) for _, case in held for s, v in case.series.items()}
+    return {
+        "name": f"{', '.join(rule.policy_id for rule, _ in held)}: ends {duration(keep_firing)} after the traffic did",
+        "interval": duration(timing.step),
+        "input_series": _input(series),
+        "alert_rule_test": [
+            {"eval_time": duration(at * timing.step), "alertname": held[0][0].alert, "exp_alerts": alerts}
+            for at, alerts in looks.items()
+        ],
+    }
+
+
+def _traffic_until(last: int, series: str, values: str) -> str:
+    """The values; of a version's share of the traffic, until that evaluation, and then none."""
+    if not series.startswith(names.TRAFFIC_WEIGHT):
+        return values
+    return f"{values.partition('+')[0]}+0x{last} 0+0x{last}"
 
 
 def _beside_stranger(case: Case) -> dict[str, str]:

@@ -95,7 +95,11 @@ def addresses(alert: str, options: RenderOptions) -> dict[str, str]:
 
 
 def _keep_firing(kind: AlertKind, scope: Scope) -> int:
-    """Seconds. A quality alert's series come and go with the checks: it waits for the next one."""
+    """Seconds. The scores of a check that fails are withdrawn, so a quality alert waits for the next check.
+
+    One rule spans models that are checked at different intervals: it waits for the slowest. Ending sooner, it would
+    tell that all is well because a score is missing; ending later, it tells of what was true a while ago.
+    """
     if kind.plane is not Plane.QUALITY:
         return 0
     return max(scope.options.check_interval_of(m.name) for m in scope.models) + KEEP_FIRING_MARGIN

@@ -1,9 +1,11 @@
 """Baselines past their age: drift is no longer computed against them."""
 
+import math
+
 from alerts.expressions import Expr, max_by, min_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant, from_start, labelled
+from alerts.proof_series import constant, exactly, labelled
 from telemetry import names
 
 _DAY = 86400
@@ -29,11 +31,13 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("days") * _DAY
+    # In days, it must not come out as the next number above.
+    at_limit = limit if limit / _DAY <= scope.limit("days") else math.nextafter(limit, 0)
     labels = {names.MODEL: model, names.VERSION: "v1"}
 
     def situation(old: float, exported: float | None = None, weight: float = 1) -> dict[str, str]:
         given = {
-            labelled(names.BASELINE_AGE, labels): from_start(0, old, timing),
+            labelled(names.BASELINE_AGE, labels): exactly(old, timing),
             weight_series(model, "v1"): constant(weight, timing),
         }
         if exported is not None:
@@ -43,7 +47,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     return [
         Case("fires over the policy's limit where none is exported", situation(limit + 60), True, labels),
         Case("fires over the exported limit", situation(7 * _DAY + 60, exported=7 * _DAY), True, labels),
-        Case("is silent at the policy's limit", situation(limit), False),
+        Case("is silent at the policy's limit", situation(at_limit), False),
         Case("is silent at the exported limit", situation(2 * limit, exported=2 * limit), False),
         Case("is silent on a version without traffic", situation(limit + 60, weight=0), False),
     ]

@@ -6,7 +6,7 @@ from alerts.expressions import Expr, increase, series, sum_by
 from alerts.guards import VERSION_LABELS, weight_series
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, histogram, labelled
+from alerts.proof_series import constant, counting, exactly, histogram, labelled
 from alerts.recording import canaries
 from telemetry import names
 from telemetry.buckets import LATENCY_SECONDS
@@ -143,7 +143,40 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         pair = _half_worse(scope, share)
         if pair:
             found.append(Case(f"is silent {name}", situation(pair[1], pair[0]), False))
-    return found
+    return found + _exactly(scope, timing, labels, busy)
+
+
+_MEASURES = {
+    "error": (names.VERSION_ERROR_RATIO, names.LIVE_ERROR_RATIO),
+    "latency": (names.VERSION_P95, names.LIVE_P95),
+}
+
+
+def _exactly(scope: Scope, timing: Timing, labels: dict[str, str], requests: float) -> list[Case]:
+    """A canary that is worse by exactly the factor, where that is the wider limit, or else by exactly the margin."""
+    model = labels[names.MODEL]
+
+    def situation(measure: str, live: float, weight: float = 0.1) -> dict[str, str]:
+        of_version, of_live = (names.recorded(record, scope.window_text) for record in _MEASURES[measure])
+        worse = max(live * scope.limit(f"{measure}_factor"), live + scope.limit(f"{measure}_margin"))
+        return {
+            labelled(of_version, labels): exactly(worse, timing),
+            labelled(of_live, {names.MODEL: model}): exactly(live, timing),
+            labelled(names.REQUESTS, {**labels, names.ROUTE: "predict"}): counting(requests, timing),
+            weight_series(model, "v2", "canary"): constant(weight, timing),
+        }
+
+    found = []
+    for measure in _MEASURES:
+        factor, margin = scope.limit(f"{measure}_factor"), scope.limit(f"{measure}_margin")
+        limits = {"margin": 0.4 * margin / max(factor - 1, 0.4)} | (
+            {"factor": 2 * margin / (factor - 1)} if factor > 1 else {}
+        )
+        for limit, live in limits.items():
+            name = f"fires exactly at the {limit} of {measure}"
+            found.append(Case(name, situation(measure, live), True, labels, given=True))
+    gone = situation("error", 0, weight=0)
+    return [*found, Case("is silent once nothing gives it traffic", gone, False, given=True)]
 
 
 KIND = AlertKind(

@@ -4,7 +4,7 @@ from alerts.expressions import Expr, call, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import appearing, constant, from_start, labelled
+from alerts.proof_series import appearing, constant, exactly, from_start, labelled
 from telemetry import names
 
 _OF_CLASS = (*VERSION_LABELS, names.CLASS)
@@ -30,7 +30,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     subject, limit = scope.models[0], scope.limit("shift")
     version = {names.MODEL: subject.name, names.VERSION: "v1"}
     labels = {**version, names.CLASS: subject.classes[0]}
-    far, near = min(limit * 1.05, (limit + 1) / 2), limit * 0.95
+    far = min(limit * 1.05, (limit + 1) / 2)
 
     def situation(now: str | None, before: float | None, others: str, weight: float = 1) -> dict[str, str]:
         """One class as it is answered now and was in the baseline; None: not told. Other classes stay as they were."""
@@ -43,7 +43,8 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         return {**given, labelled(names.CLASS_RATIO_BASELINE, rest): constant(0.1, timing)}
 
     steady, rises, falls = constant(0.1, timing), from_start(0, far, timing), from_start(far, 0, timing)
-    a_little = from_start(0, near, timing)
+    # Off from nothing, so that the shift is the share itself.
+    at_limit = exactly(limit, timing)
     without_baseline = {
         series: values
         for series, values in situation(rises, 0, steady).items()
@@ -54,9 +55,9 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("fires when a class is answered less often", situation(falls, far, steady), True, labels),
         Case("fires on a class that the baseline lacks", situation(rises, None, steady), True, labels),
         Case("fires on a class that is answered no more", situation(None, far, appearing(0.1, timing)), True, labels),
-        Case("is silent within the limit", situation(a_little, 0, steady), False),
-        Case("is silent on a rare class that the baseline lacks", situation(a_little, None, steady), False),
-        Case("is silent on a rare class that is answered no more", situation(None, near, steady), False),
+        Case("is silent exactly at the limit", situation(at_limit, 0, steady), False),
+        Case("is silent on a rare class that the baseline lacks", situation(at_limit, None, steady), False),
+        Case("is silent on a rare class that is answered no more", situation(None, limit, steady), False),
         Case("is silent without any baseline", without_baseline, False),
         Case("is silent on a version without traffic", situation(rises, 0, steady, weight=0), False),
     ]

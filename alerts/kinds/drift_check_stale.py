@@ -1,9 +1,11 @@
 """Drift checks that stopped: no success for several intervals, so the drift alerts are blind."""
 
+import math
+
 from alerts.expressions import Expr, call, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant, labelled, lagging
+from alerts.proof_series import constant, just_within, labelled, lagging
 from telemetry import names, promql
 
 # What an interval that is not exported counts as (seconds).
@@ -36,15 +38,18 @@ def expression(scope: Scope) -> Expr:
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model = scope.models[0].name
     labels = {names.MODEL: model, names.VERSION: "v1"}
-    # promtool's clock starts at 0, and a success has to come after that: the intervals are as short as the proof.
-    interval, limit = timing.step / 2, scope.limit("intervals")
+    limit = scope.limit("intervals")
+    # promtool's clock starts at 0, and a success has to come after that: all the intervals fit into a step. A power of
+    # two, so that the product is exact.
+    interval = 2.0 ** math.floor(math.log2(timing.step / limit))
     succeeded, due = names.CHECK_LAST_SUCCESS, names.CHECK_FIRST_DUE
 
     def situation(
-        metric: str, late: float, *, exported: float | None = interval, weight: float = 1, state: str = "ok"
+        metric: str, *, late: bool, exported: float | None = interval, weight: float = 1, state: str = "ok"
     ) -> dict[str, str]:
-        """`late`: how much of the limit has passed since."""
-        silence = limit * (exported or _UNKNOWN_INTERVAL) * late
+        """`late`: longer ago than the limit, else just within it."""
+        longest = limit * (exported or _UNKNOWN_INTERVAL)
+        silence = longest * 1.05 if late else just_within(longest)
         given = {
             labelled(metric, labels): lagging(silence, timing),
             labelled(names.CHECK_STATE, {**labels, names.STATE: state}): constant(1, timing),
@@ -57,15 +62,15 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             given[labelled(names.CHECK_INTERVAL, labels)] = constant(exported, timing)
         return given
 
-    never, unknown = situation(due, 1.05, state="never_run"), situation(due, 1.05, exported=None)
+    never, unknown = situation(due, late=True, state="never_run"), situation(due, late=True, exported=None)
     return [
-        Case("fires long after the last success", situation(succeeded, 1.05), True, labels),
+        Case("fires long after the last success", situation(succeeded, late=True), True, labels),
         Case("fires when it never succeeded", never, True, labels),
         Case("fires where its interval is not known", unknown, True, labels),
-        Case("is silent while the last success is fresh", situation(succeeded, 0.95), False),
-        Case("is silent where its interval is not known", situation(due, 0.95, exported=None), False),
-        Case("is silent while paused", situation(succeeded, 1.05, state="paused"), False),
-        Case("is silent on a version without traffic", situation(succeeded, 1.05, weight=0), False),
+        Case("is silent while the last success is just fresh enough", situation(succeeded, late=False), False),
+        Case("is silent where its interval is not known", situation(due, late=False, exported=None), False),
+        Case("is silent while paused", situation(succeeded, late=True, state="paused"), False),
+        Case("is silent on a version without traffic", situation(succeeded, late=True, weight=0), False),
     ]
 
 

@@ -7,11 +7,12 @@ from alerts.guards import (
     busy_route,
     carrying_or_due_traffic,
     desired_series,
+    given_floor,
     weight_series,
 )
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, labelled
+from alerts.proof_series import constant, counting, exactly, labelled
 from alerts.recording import NOT_INVALID_INPUT
 from telemetry import names
 
@@ -72,7 +73,24 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     fires.append(
         Case("fires when traffic and errors are just enough", situation(least, enough), True, answers, late=True)
     )
-    return fires + silent
+    return fires + silent + _exactly(scope, timing, answers, counting(busy, timing), bad)
+
+
+def _exactly(scope: Scope, timing: Timing, answers: dict[str, str], errors: str, bad: float) -> list[Case]:
+    """The ratio at its limit, and traffic that is exactly enough."""
+
+    def situation(ratio: float) -> dict[str, str]:
+        return {
+            labelled(names.recorded(names.SERVER_ERROR_RATIO, scope.window_text), answers): exactly(ratio, timing),
+            **given_floor(scope, answers, timing),
+            labelled(names.ERRORS, {**answers, names.REASON: "model_error"}): errors,
+            weight_series(answers[names.MODEL], "v1"): constant(1, timing),
+        }
+
+    return [
+        Case("is silent exactly at the limit", situation(scope.limit("ratio")), False, given=True),
+        Case("fires when the traffic is exactly enough", situation(bad), True, answers, given=True),
+    ]
 
 
 KIND = AlertKind(

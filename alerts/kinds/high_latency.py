@@ -1,10 +1,10 @@
 """Slow answers: the 95th percentile over the limit."""
 
 from alerts.expressions import Expr, series
-from alerts.guards import REQUESTS_PER_MINUTE, busy_route, carrying_traffic, weight_series
+from alerts.guards import REQUESTS_PER_MINUTE, busy_route, carrying_traffic, given_floor, weight_series
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, histogram, labelled
+from alerts.proof_series import constant, counting, exactly, histogram, labelled
 from telemetry import names
 from telemetry.buckets import LATENCY_SECONDS
 
@@ -45,7 +45,19 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     ]
     if thin:
         found.append(Case("is silent with too little traffic", situation(slow, thin, 1), False))
-    return found
+
+    def given(slowest: float) -> dict[str, str]:
+        return {
+            labelled(names.recorded(names.LATENCY_P95, scope.window_text), answers): exactly(slowest, timing),
+            **given_floor(scope, answers, timing),
+            weight_series(model, "v1"): constant(1, timing),
+        }
+
+    return [
+        *found,
+        Case("is silent exactly at the limit", given(limit), False, given=True),
+        Case("fires when the traffic is exactly enough", given(slow), True, answers, given=True),
+    ]
 
 
 KIND = AlertKind(

@@ -1,10 +1,17 @@
 """Refused requests: callers send what the model's schema does not allow."""
 
 from alerts.expressions import Expr, series
-from alerts.guards import REQUESTS_PER_MINUTE, ROUTE_LABELS, busy_route, carrying_traffic, weight_series
+from alerts.guards import (
+    REQUESTS_PER_MINUTE,
+    ROUTE_LABELS,
+    busy_route,
+    carrying_traffic,
+    given_floor,
+    weight_series,
+)
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, labelled
+from alerts.proof_series import constant, counting, exactly, labelled
 from telemetry import names
 
 
@@ -43,7 +50,19 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     ]
     if floor:
         found.append(Case("is silent with too little traffic", situation(floor * 0.9, 1.0), False))
-    return found
+
+    def given(ratio: float) -> dict[str, str]:
+        return {
+            labelled(names.recorded(names.INVALID_INPUT_RATIO, scope.window_text), answers): exactly(ratio, timing),
+            **given_floor(scope, answers, timing),
+            weight_series(model, "v1"): constant(1, timing),
+        }
+
+    return [
+        *found,
+        Case("is silent exactly at the limit", given(limit), False, given=True),
+        Case("fires when the traffic is exactly enough", given(bad), True, answers, given=True),
+    ]
 
 
 KIND = AlertKind(

@@ -4,7 +4,7 @@ from alerts.expressions import Expr, call, max_by, offset, rate, series, sum_by
 from alerts.guards import LIVE, REQUESTS_PER_MINUTE, VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, from_start, histogram, labelled, long_after
+from alerts.proof_series import constant, counting, exactly, from_start, histogram, labelled, long_after
 from alerts.recording import SCORE_WINDOW
 from models_registry.fleet import FleetModel
 from telemetry import names, promql
@@ -80,7 +80,27 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     )
     if thin:
         found.append(Case("is silent with too few scores", against_baseline(far, per_second=thin), False))
-    return [*found, *_against_yesterday(model, low, far, timing)]
+    return [*found, *_exactly(scope, timing, labels), *_against_yesterday(model, low, far, timing)]
+
+
+def _exactly(scope: Scope, timing: Timing, labels: dict[str, str]) -> list[Case]:
+    model, limit = labels[names.MODEL], scope.limit("shift")
+
+    def version(name: str, median: float, weight: float, role: str = "live") -> dict[str, str]:
+        of_version = {**labels, names.VERSION: name}
+        return {
+            labelled(_MEDIAN, of_version): exactly(median, timing),
+            labelled(f"{names.SCORE}_count", of_version): counting(100, timing),
+            weight_series(model, name, role): constant(weight, timing),
+        }
+
+    # Against a baseline of 0 the shift is the median itself.
+    at_limit = version("v2", limit, 1) | {labelled(names.PREDICTION_BASELINE_MEDIAN, labels): constant(0, timing)}
+    unasked = version("v1", 0.5, 0.9) | version("v2", 0.5, 0.1, "canary") | version("v3", 0.5 + 2 * limit, 0)
+    return [
+        Case("is silent exactly at the limit", at_limit, False, given=True),
+        Case("is silent whatever a live version without traffic does", unasked, False, given=True),
+    ]
 
 
 def _against_yesterday(model: str, low: float, far: float, timing: Timing) -> list[Case]:

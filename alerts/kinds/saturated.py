@@ -1,10 +1,10 @@
 """A model at its limit of requests in flight, or past it: requests are refused as overloaded."""
 
 from alerts.expressions import Expr, series
-from alerts.guards import MODEL_LABELS, REQUESTS_PER_MINUTE, busy_model
+from alerts.guards import MODEL_LABELS, REQUESTS_PER_MINUTE, busy_model, given_floor
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, from_start, labelled
+from alerts.proof_series import constant, counting, exactly, from_start, labelled
 from telemetry import names
 
 
@@ -26,7 +26,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, full, refused = scope.models[0].name, scope.limit("in_flight"), scope.limit("refused")
     floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     labels = {names.MODEL: model}
-    answers = {**labels, names.VERSION: "v1", names.ROUTE: "predict"}
+    route = {**labels, names.VERSION: "v1", names.ROUTE: "predict"}
     busy = max(100.0, floor * 10)
 
     def in_flight(*shares: float) -> dict[str, str]:
@@ -40,9 +40,9 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
 
     def refusing(ratio: float, requests: float = busy, reason: str = names.OVERLOADED) -> dict[str, str]:
         return {
-            labelled(names.REQUESTS, {**answers, names.STATUS: "success"}): counting(requests * (1 - ratio), timing),
-            labelled(names.REQUESTS, {**answers, names.STATUS: "error"}): counting(requests * ratio, timing),
-            labelled(names.ERRORS, {**answers, names.REASON: reason}): counting(requests * ratio, timing),
+            labelled(names.REQUESTS, {**route, names.STATUS: "success"}): counting(requests * (1 - ratio), timing),
+            labelled(names.REQUESTS, {**route, names.STATUS: "error"}): counting(requests * ratio, timing),
+            labelled(names.ERRORS, {**route, names.REASON: reason}): counting(requests * ratio, timing),
         }
 
     bad = (refused + 1) / 2 if refused > 0.9 else refused * 1.05
@@ -56,7 +56,14 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     ]
     if floor:
         found.append(Case("is silent with too little traffic", refusing(1.0, requests=floor * 0.9), False))
-    return found
+    overloaded = labelled(names.recorded(names.OVERLOADED_RATIO, scope.window_text), labels)
+    at_limits = {overloaded: exactly(refused, timing), **given_floor(scope, route, timing)}
+    filled = {labelled(names.SATURATION, labels): exactly(full, timing)}
+    return [
+        *found,
+        Case("fires exactly at the limits of refused requests and of traffic", at_limits, True, labels, given=True),
+        Case("fires exactly at the limit of requests in flight", filled, True, labels, given=True),
+    ]
 
 
 KIND = AlertKind(

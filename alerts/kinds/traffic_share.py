@@ -4,7 +4,7 @@ from alerts.expressions import Expr, call, increase, max_by, series, sum_by
 from alerts.guards import MODEL_LABELS, VERSION_LABELS, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
-from alerts.proof_series import constant, counting, from_start, labelled
+from alerts.proof_series import constant, counting, exactly, from_start, labelled
 from telemetry import names
 
 _OF_REPLICA = (*VERSION_LABELS, "instance")
@@ -48,7 +48,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     # Requests a second in which one step already holds more than the policy wants.
     busy = max(100.0, 2 * scope.limit("requests") / timing.step)
     few = 0.9 * scope.limit("requests") / scope.window
-    far, near = points * 1.2, points * 0.8
+    far = points * 1.2
 
     def desired(**shares: float) -> dict[str, str]:
         return {
@@ -75,7 +75,13 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
 
     # v2 and v3 share the loss, so that v1 alone is off by more than the limit.
     halves, taken = desired(v2=0.5, v3=0.5), {"v1": far, "v2": 0.5 - far / 2, "v3": 0.5 - far / 2}
-    within = {**desired(v1=1), **applied(near), weight_series(model, "v2"): constant(near, timing)}
+    # Off from nothing, since of a difference with anything else something is rounded off.
+    within = {**desired(v2=1), weight_series(model, "v1"): exactly(points, timing)}
+    observed_within = {
+        labelled(names.recorded(names.TRAFFIC_SHARE, scope.window_text), labels): exactly(points, timing),
+        **desired(v2=1),
+        **observed(v2=1),
+    }
     stray = {weight_series(model, "v1"): from_start(0, far, timing), weight_series(model, "v2"): constant(1, timing)}
     return [
         Case("fires when one replica applies another share", {**desired(v1=1), **applied(far)}, True, labels),
@@ -88,7 +94,8 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             labels,
             late=True,
         ),
-        Case("is silent within the limit", {**within, **observed(v1=1 - near, v2=near)}, False),
+        Case("is silent when a replica applies a share exactly at the limit", within, False),
+        Case("is silent when requests come in a share exactly at the limit", observed_within, False, given=True),
         Case("is silent while nobody says what is desired", {**applied(far), **observed(v1=1 - far, v2=far)}, False),
         Case("is silent with too few requests", {**halves, **observed(few, **taken)}, False),
     ]

@@ -37,7 +37,7 @@ class Mutant:
 
 
 def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
-    """Of an alert: its comparisons, numbers, windows, matchers, set operators, `for`, and the labels that it sets."""
+    """Of an alert: its comparisons, numbers, windows, matchers, set operators, waits, and the labels that it sets."""
     expression: str = rule["expr"]
     seen: dict[str, int] = {}
     for token in _TOKENS.finditer(expression):
@@ -51,6 +51,10 @@ def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
     if "for" in rule:
         yield Mutant("for: none", {key: value for key, value in rule.items() if key != "for"})
         yield Mutant("for: twice as long", {**rule, "for": promql.duration(2 * promql.seconds(rule["for"]))})
+    if "keep_firing_for" in rule:
+        twice = promql.duration(2 * promql.seconds(rule["keep_firing_for"]))
+        yield Mutant("keep: none", {key: value for key, value in rule.items() if key != "keep_firing_for"})
+        yield Mutant("keep: twice as long", {**rule, "keep_firing_for": twice})
 
 
 def _mistakes(token: re.Match[str]) -> Iterator[tuple[str, str, str]]:
@@ -94,28 +98,55 @@ class Verdict:
         return len(self.mistakes)
 
 
-def judged(test: str, proof: Mapping[str, str], path: str, folder: Path) -> Verdict:
-    """`test`'s verdict on its alert in the rule file `path`, and on each mistake in it.
+def judged(proofs: Mapping[str, Mapping[str, str]], path: str, folder: Path) -> Verdict:
+    """The verdict of an alert's tests, one after the other, on its rules in `path` and on each mistake in them.
+
+    `proofs`: each test with its files. A mistake passes that none of them notices.
+    """
+    passes, mistakes, left = True, [], None
+    for test, proof in proofs.items():
+        one = _judged(test, proof, path, folder / Path(test).stem, left)
+        passes, left = passes and one.unchanged_passes, one.survivors
+        mistakes = mistakes or one.mistakes
+    return Verdict(passes, mistakes, left or [])
+
+
+def _judged(test: str, proof: Mapping[str, str], path: str, folder: Path, among: list[str] | None) -> Verdict:
+    """One test's verdict, on the mistakes `among` these if they are given.
 
     In one promtool call: each mistaken rule is an alert of its own beside the right one, and the test asks of each what
     it asks of that.
     """
     alert = Path(test).stem.partition("-")[0]
     document, asked = json.loads(proof[path]), load(proof[test])
-    (group,) = (g for g in document["groups"] if g["rules"][0]["alert"] == alert)
-    (rule,) = group["rules"]
-    made = {f"{alert}_{number}": mutant for number, mutant in enumerate(mutants(rule))}
-    group["rules"] = [rule, *({**mutant.rule, "alert": name} for name, mutant in made.items())]
+    groups = [group for group in document["groups"] if group["rules"][0]["alert"] == alert]
+    made: dict[str, str] = {}
+    labels: dict[str, dict[str, str]] = {alert: {}}
+    for group in groups:
+        (rule,) = group["rules"]
+        where = "" if len(groups) == 1 else f"{rule['labels']['tier']}, "
+        for mutant in mutants(rule):
+            if among is None or f"{where}{mutant.what}" in among:
+                name = f"{alert}_{len(made)}"
+                made[name], labels[name] = f"{where}{mutant.what}", rule["labels"]
+                group["rules"].append({**mutant.rule, "alert": name})
     for case in asked["tests"]:
         looks = case["alert_rule_test"]
-        case["alert_rule_test"] = [{**look, "alertname": name} for look in looks for name in (alert, *made)]
+        case["alert_rule_test"] = [_of(look, name, labels[name]) for look in looks for name in labels]
     for name, text in {**proof, path: json.dumps(document), test: json.dumps(asked)}.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     failed = _failed(test, folder)
-    survivors = [mutant.what for name, mutant in made.items() if name not in failed]
-    return Verdict(alert not in failed, [mutant.what for mutant in made.values()], survivors)
+    return Verdict(
+        alert not in failed, list(made.values()), [what for name, what in made.items() if name not in failed]
+    )
+
+
+def _of(look: Mapping[str, Any], name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What is asked of the alert `name`: what its rule, which has those labels, is asked for."""
+    expected = [each for each in look["exp_alerts"] if labels.items() <= each["exp_labels"].items()]
+    return {**look, "alertname": name, "exp_alerts": expected}
 
 
 def _failed(test: str, folder: Path) -> set[str]:
