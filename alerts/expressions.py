@@ -34,6 +34,9 @@ class Expr:
     def at_least(self, limit: "Expr | float") -> "Expr":
         return self._compare(">=", limit)
 
+    def at_most(self, limit: "Expr | float") -> "Expr":
+        return self._compare("<=", limit)
+
     def equal_to(self, limit: "Expr | float") -> "Expr":
         return self._compare("==", limit)
 

@@ -1,21 +1,35 @@
 """The loop has stopped: nothing new is published, targets and annotations wait."""
 
-from alerts.expressions import Expr, call, max_by, series
+from alerts.expressions import Expr, call
 from alerts.kind import TICKET, AlertKind, Case, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import lagging
+from alerts.kinds.plumbline_down import last_run, never_ran
+from alerts.proof_series import constant, forgotten, just_within, labelled, lagging
 from telemetry import names
 
 
 def expression(scope: Scope) -> Expr:
-    silence = call("time").minus(max_by((), series(names.RECONCILE_LAST_RUN)))
-    return silence.above(max(scope.limit("runs") * scope.options.reconcile_interval, 60))
+    return call("time").minus(last_run()).above(_limit(scope)).otherwise(never_ran())
+
+
+def _limit(scope: Scope) -> float:
+    """Seconds."""
+    return max(scope.limit("runs") * scope.options.reconcile_interval, 60)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
-    limit = max(scope.limit("runs") * scope.options.reconcile_interval, 60)
+    limit = _limit(scope)
+    up = labelled("up", {"job": names.JOB_PLUMBLINE, "instance": "plumbline"})
+    other = labelled("up", {"job": names.JOB_DRIFT, "instance": "other"})
+
+    def ran(ago: float) -> dict[str, str]:
+        return {up: constant(1, timing), names.RECONCILE_LAST_RUN: lagging(ago, timing)}
+
     return [
-        Case("fires when the loop has stopped", {names.RECONCILE_LAST_RUN: lagging(limit * 1.05, timing)}, True),
-        Case("is silent while it runs", {names.RECONCILE_LAST_RUN: lagging(limit * 0.95, timing)}, False),
+        Case("fires when the loop has stopped", ran(limit * 1.05), True),
+        Case("fires when the loop has never run", {**ran(0), names.RECONCILE_LAST_RUN: forgotten(timing)}, True),
+        Case("is silent while it runs", ran(just_within(limit)), False),
+        # That is what PlumblineDown tells.
+        Case("is silent while it can't be scraped", {up: constant(0, timing), other: constant(1, timing)}, False),
     ]
 
 

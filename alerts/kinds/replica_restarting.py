@@ -1,10 +1,19 @@
-"""Replicas that start again and again: they crash, or something kills them."""
+"""Replicas that start again and again: they crash, or something kills them.
 
-from alerts.expressions import Expr, call, increase, max_by
+Starts are counted for each model, not for each replica. A roll-out starts every replica once, however many there are:
+as many starts as there were replicas within the window are no restarts.
+"""
+
+import math
+
+from alerts.expressions import Expr, call, count_by, increase, max_by, over_window
 from alerts.guards import MODEL_LABELS
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
-from alerts.proof_series import constant, counting, from_start, labelled
+from alerts.proof_series import constant, counting, from_start, labelled, vanishing
 from telemetry import names
+
+# As many replicas as a proof shows at most.
+_MOST_SHOWN = 50
 
 
 def starts(scope: Scope) -> Expr:
@@ -12,25 +21,49 @@ def starts(scope: Scope) -> Expr:
     return call("round", max_by(MODEL_LABELS, increase(names.REPLICA_STARTS, scope.window_text, scope.matcher)))
 
 
+def replicas(scope: Scope) -> Expr:
+    """How many had the model loaded at some time within the window; one that starts shows nothing for a while."""
+    seen = over_window("last_over_time", names.MODEL_INFO, scope.window_text, scope.matcher)
+    return count_by(MODEL_LABELS, max_by((*MODEL_LABELS, "instance"), seen))
+
+
 def expression(scope: Scope) -> Expr:
-    return starts(scope).above(scope.limit("starts"))
+    rolled_out = starts(scope.beside).at_most(replicas(scope.beside))
+    return starts(scope).above(scope.limit("starts")).unless_on(MODEL_LABELS, rolled_out)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     labels, limit = {names.MODEL: scope.models[0].name}, scope.limit("starts")
     counter = labelled(names.REPLICA_STARTS, labels)
-    return [
+    many = math.floor(limit) + 1
+
+    def loaded(values: str, count: int = many) -> dict[str, str]:
+        """So many replicas, with two versions each."""
+        return {
+            labelled(names.MODEL_INFO, {**labels, names.VERSION: version, "instance": f"replica-{n}"}): values
+            for n in range(count)
+            for version in ("v1", "v2")
+        }
+
+    # As many in each window, spread evenly.
+    spread = {counter: counting((limit + 1) / scope.window, timing)}
+    found = [
         Case("fires after more starts than the limit", {counter: from_start(0, limit + 1, timing)}, True, labels),
-        # As many in each window, spread evenly.
-        Case(
-            "fires however they are spread over the window",
-            {counter: counting((limit + 1) / scope.window, timing)},
-            True,
-            labels,
-            late=True,
-        ),
+        Case("fires however they are spread over the window", spread, True, labels, late=True),
         Case("is silent at the limit", {counter: counting(limit / scope.window, timing)}, False),
         Case("is silent however often it once started", {counter: constant(1000, timing)}, False),
+    ]
+    if many > _MOST_SHOWN:
+        return found
+    rolled_out = {counter: counting(many / scope.window, timing)}
+    lately = f"1+0x{(timing.silent_at - scope.window // 2) // timing.step} stale"
+    return [
+        *found,
+        Case(
+            "fires with one replica fewer", {**spread, **loaded(constant(1, timing), many - 1)}, True, labels, late=True
+        ),
+        Case("fires long after replicas went", {**spread, **loaded(vanishing(1, timing))}, True, labels, late=True),
+        Case("is silent on a roll-out, whose old replicas are gone", {**rolled_out, **loaded(lately)}, False),
     ]
 
 
@@ -42,11 +75,20 @@ KIND = AlertKind(
     window=1800,
     for_=0,
     parameters=(
-        Parameter("starts", 3, "Replicas that serve the model may start this often in the window.", maximum=1000),
+        Parameter(
+            "starts",
+            3,
+            "Replicas that serve the model may start this often in the window, all together; where there are more of "
+            "them, each may start once.",
+            maximum=1000,
+        ),
     ),
     labels=MODEL_LABELS,
     summary="Replicas of {model_name} start again and again",
-    description="Replicas that serve {model_name} have started more than {starts} times within {window}.",
+    description=(
+        "Replicas that serve {model_name} have started more than {starts} times within {window}, and more often than "
+        "once each."
+    ),
     expression=expression,
     cases=cases,
     comparisons=(Comparison("Starts of replicas", starts, "starts"),),

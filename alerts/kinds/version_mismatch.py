@@ -27,8 +27,8 @@ def _replicas(scope: Scope) -> Expr:
 
 
 def _told(scope: Scope) -> Expr:
-    """While no control plane tells, nobody knows what is registered."""
-    return max_by(MODEL_LABELS, series(names.VERSION_REGISTERED, scope.matcher))
+    """While no control plane tells, nobody knows what is registered. A model may be, without a single version."""
+    return max_by(MODEL_LABELS, series(names.MODEL_REGISTERED, scope.matcher))
 
 
 def expression(scope: Scope) -> Expr:
@@ -46,7 +46,8 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     always, gone, appears = constant(1, timing), vanishing(1, timing), appearing(1, timing)
 
     def registered(*versions: str) -> dict[str, str]:
-        return {labelled(names.VERSION_REGISTERED, {**labels, names.VERSION: each}): always for each in versions}
+        found = {labelled(names.VERSION_REGISTERED, {**labels, names.VERSION: each}): always for each in versions}
+        return {**found, labelled(names.MODEL_REGISTERED, {names.MODEL: model, "risk": "standard"}): always}
 
     def wanted(version: str, share: float = 1) -> dict[str, str]:
         of = {**labels, names.VERSION: version, names.ROLE: "live"}
@@ -66,6 +67,12 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case(
             "fires when a replica has loaded what is not registered",
             {**registered("v2"), **wanted("v2"), **replica(1, v2=always, v1=appears)},
+            True,
+            labels,
+        ),
+        Case(
+            "fires when the only version is registered no more",
+            {**registered(), **replica(1, v1=appears)},
             True,
             labels,
         ),

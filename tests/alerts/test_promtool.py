@@ -141,6 +141,10 @@ GUARDS = {
     "the upper side of the band": ("MLBusinessProxyOutOfBand", "ml_business_proxy_upper", "x"),
     "the lower side of the band": ("MLBusinessProxyOutOfBand", "ml_business_proxy_lower", "x"),
     "whose baseline it is": ("MLDriftCheckFailing", "claims-risk/baseline_mismatch", "x"),
+    "a loop that never ran": ("PlumblineDown", 'max(up{job="plumbline"}) == 1', 'max(up{job="plumbline"}) == 7'),
+    "a loop that never ran since the start": ("PlumblineReconcileStuck", 'plumbline"}) == 1', 'plumbline"}) == 7'),
+    "the last version, deleted": ("MLVersionMismatch", "plumbline_model_registered", "plumbline_version_registered"),
+    "a roll-out": ("MLReplicaRestarting", "<= count by (model_name)", "<= 0 * count by (model_name)"),
     "a target that is gone": ("QualityExporterDown", "or vector(0)", "or vector(1)"),
 }
 
