@@ -7,17 +7,18 @@ whether it fires.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from alerts import burn_rate
 from alerts.burn_history import History, Look, Stretch, firing, turns
-from alerts.burn_rate import TIERS, Tier, base_window
+from alerts.burn_rate import BAD_ANSWERS, TIERS, Tier, base_window, enough_bad
 from alerts.guards import REQUESTS_PER_MINUTE, weight_series
 from alerts.kind import Scope
 from alerts.kinds.error_budget_burn import NAME, NO_DATA_FOR, BurnKind
-from alerts.objectives import LATENCY, ObjectiveRow
+from alerts.objectives import AVAILABILITY, LATENCY, ObjectiveRow
 from alerts.options import RenderOptions
-from alerts.proof_series import labelled, value
+from alerts.proof_series import exact, just_reaching, labelled, value
 from alerts.proofs import expected_alert
 from alerts.rule import AlertRule
 from alerts.yaml_text import dump
@@ -27,6 +28,10 @@ from telemetry.promql import duration
 _RULES = "prometheus/rules/"
 _LONGEST_STEP = 240  # within Prometheus' five minutes, after which a sample counts no more
 _LIMIT_NEARNESS = 0.05
+_MOST_STEPS = 200
+_GIVEN_STEPS = 2
+# By the kind of an objective: what is counted of it where the rest is missing.
+_HALF = {AVAILABILITY: f"{names.ERRORS}{{", LATENCY: 'le="+Inf"'}
 _FIRING = {"alertname": NAME, "alertstate": "firing"}
 
 
@@ -116,7 +121,7 @@ def _tests(rules: list[AlertRule], missing: list[AlertRule], step: int) -> Itera
     seen: set[str] = set()
     for (kind, _), by_target in sorted(alike.items()):
         for _, objective in sorted(by_target.items()):
-            situations = [*at_the_limits(objective, scope, step)]
+            situations = [*at_the_limits(objective, scope, step), *exactly_at_the_limits(objective, scope)]
             # The windows' rules are shared by all objectives, the guards by those of a kind: one shows how they work.
             if not seen:
                 situations += over_time(objective, scope, step)
@@ -196,10 +201,47 @@ def at_the_limits(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[
         over = min(limit * (1 + _LIMIT_NEARNESS), (limit + 1) / 2)
         for words, share in (("over", over), ("under", limit * (1 - _LIMIT_NEARNESS))):
             history = _history(objective, scope, step, Stretch(steps, share))
-            found = firing(history, steps, objective, _tiers(objective), scope.options)
+            found = firing(history, steps, objective, _tiers(objective), scope)
             if found is not None:
                 look = (Look(steps, found),)
                 yield Situation(f"steadily just {words} {tier.name}", _counters(objective, history), look)
+
+
+def exactly_at_the_limits(objective: ObjectiveRow, scope: Scope) -> Iterator[Situation]:
+    """One window of a tier exactly at what it tolerates; then, of all tiers, exactly what is enough to judge by.
+
+    Given as if recorded, without the counters: no rate is exactly a number that is asked for.
+    """
+    days, tiers = objective.period_days, _tiers(objective)
+    for tier in tiers:
+        limit = float(tier.threshold(objective))
+        over = min(limit * (1 + _LIMIT_NEARNESS), (limit + 1) / 2)
+        long, short = tier.long_window(days), tier.short_window(days, scope.options)
+        for words, at in (("long", long), ("short", short)):
+            shares = {long: over, short: over, at: limit}
+            series = _recorded(objective, scope, shares, [long])
+            yield Situation(f"the {words} window exactly at the limit of {tier.name}", series, _silent(_GIVEN_STEPS))
+    fastest = float(tiers[0].threshold(objective))
+    shares = dict.fromkeys(
+        burn_rate.windows(days, scope.options), min(fastest * (1 + _LIMIT_NEARNESS), (fastest + 1) / 2)
+    )
+    series = _recorded(objective, scope, shares, [tier.long_window(days) for tier in tiers])
+    yield Situation("exactly enough to judge by", series, (Look(_GIVEN_STEPS, tiers),))
+
+
+def _recorded(
+    objective: ObjectiveRow, scope: Scope, shares: Mapping[int, float], long: Iterable[int]
+) -> dict[str, str]:
+    """The share of bad answers by window, and in the `long` ones as many answers as are just enough."""
+    labels = {**_labels(objective), names.PERIOD: objective.period}
+    found = {(names.OBJECTIVE_BAD_RATIO, window): share for window, share in shares.items()}
+    for window in long:
+        found[names.OBJECTIVE_EVENTS, window] = just_reaching(scope.limit(REQUESTS_PER_MINUTE.name), 60)
+        found[names.OBJECTIVE_BAD_COUNT, window] = max(0.0, enough_bad(scope))
+    return {
+        labelled(names.recorded(prefix, duration(window)), labels): f"{exact(number)}+0x{_GIVEN_STEPS}"
+        for (prefix, window), number in found.items()
+    }
 
 
 def over_time(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[Situation]:
@@ -217,38 +259,67 @@ def over_time(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[Situ
         Stretch(slow // 2, min(1.0, 24 * budget)),
         Stretch(slow + settled, 0),
     )
-    looks = turns(history, objective, _tiers(objective), scope.options, since=2 * settled)
+    looks = turns(history, objective, _tiers(objective), scope, since=2 * settled)
     yield Situation("good, slow burning, fast burning, good", _counters(objective, history), tuple(looks))
 
 
 def guarded(objective: ObjectiveRow, of_model: list[ObjectiveRow], scope: Scope, step: int) -> Iterator[Situation]:
     """What must stay silent whatever the ratio, and what is told where there is nothing to measure."""
     steps = 2 * base_window(objective.period_days, scope.options) // step
-    silent = (Look(steps, ()),)
-    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     bad = _history(objective, scope, step, Stretch(steps, 1))
-    if floor:
-        thin = replace(bad, per_second=0.9 * floor)
-        yield Situation("too little traffic to judge by", _counters(objective, thin), silent)
+    yield from _at_the_floors(objective, scope, step)
     if objective.kind != LATENCY:
-        yield Situation("invalid input is no failure", _counters(objective, bad, names.INVALID_INPUT), silent)
+        yield Situation("invalid input is no failure", _counters(objective, bad, names.INVALID_INPUT), _silent(steps))
     end = max(steps, NO_DATA_FOR // step + 2)
     served = {weight_series(objective.model, "v1"): f"1+0x{end}"}
     good = _history(objective, scope, step, Stretch(end, 0))
     measured = {each: values for other in of_model for each, values in _counters(other, good).items()}
     # Of a shorter period, whose windows hold no two samples of this proof: its own proof shows it measured.
     unseen = tuple(other for other in of_model if base_window(other.period_days, scope.options) < step)
-    yield Situation("served and measured", {**served, **measured}, (Look(end, ()),), missing=unseen)
+    yield Situation("served and measured", {**served, **measured}, _silent(end), missing=unseen)
     # What one objective lacks, the others of its model lack as well.
-    yield Situation("served, yet nothing is counted", served, (Look(end, ()),), missing=tuple(of_model))
+    every = tuple(of_model)
+    yield Situation("served, yet nothing is counted", served, _silent(end), missing=every)
+    half = {each: values for each, values in _counters(objective, good).items() if _HALF[objective.kind] in each}
+    yield Situation("served, yet only half of it is counted", {**served, **half}, _silent(end), missing=every)
     unserved = {weight_series(objective.model, "v1"): f"0+0x{end}"}
-    yield Situation("not served, so nothing to count", unserved, (Look(end, ()),))
+    yield Situation("not served, so nothing to count", unserved, _silent(end))
+
+
+def _at_the_floors(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[Situation]:
+    """All answers are bad, or as many as burn fastest; and there are just too few of them, or just enough."""
+    base = base_window(objective.period_days, scope.options)
+    steps, floor, enough = 2 * base // step, scope.limit(REQUESTS_PER_MINUTE.name) / 60, enough_bad(scope)
+    if floor:
+        # For so long that there are enough bad ones.
+        longer = min(
+            _MOST_STEPS, steps + ceil(1.5 * max(0, enough) / (0.9 * floor * scope.options.evaluation_interval))
+        )
+        thin = replace(_history(objective, scope, step, Stretch(longer, 1)), per_second=0.9 * floor)
+        yield Situation("too little traffic to judge by", _counters(objective, thin), _silent(longer))
+    if enough < 0:
+        return
+    fastest = float(_tiers(objective)[0].threshold(objective))
+    burning = _history(objective, scope, step, Stretch(steps, min(fastest * (1 + _LIMIT_NEARNESS), (fastest + 1) / 2)))
+    for words, count in (("too few", enough * 0.96), ("just enough", enough * 1.04)):
+        per_second = burning.per_second * count / burning.bad_count(TIERS[0].long_window(objective.period_days), steps)
+        history = replace(burning, per_second=per_second)
+        found = firing(history, steps, objective, _tiers(objective), scope)
+        if found is not None and per_second >= 1.1 * floor:
+            look = (Look(steps, found),)
+            yield Situation(f"{words} bad answers to judge by", _counters(objective, history), look)
+
+
+def _silent(steps: int) -> tuple[Look, ...]:
+    return (Look(steps, ()),)
 
 
 def _history(objective: ObjectiveRow, scope: Scope, step: int, *stretches: Stretch) -> History:
-    """With many times the traffic that is judged by."""
-    busy = max(10.0, 10 * scope.limit(REQUESTS_PER_MINUTE.name) / 60)
-    return History(stretches, busy, step, base_window(objective.period_days, scope.options))
+    """With many times the traffic that is judged by, and bad answers in it as soon as there is a share of them."""
+    interval = scope.options.evaluation_interval
+    least = scope.limit(BAD_ANSWERS.name) / (float(objective.budget) * interval)
+    busy = max(10.0, 10 * scope.limit(REQUESTS_PER_MINUTE.name) / 60, 10 * least)
+    return History(stretches, busy, step, base_window(objective.period_days, scope.options), interval)
 
 
 def _tiers(objective: ObjectiveRow) -> tuple[Tier, ...]:

@@ -4,15 +4,23 @@ A burn rate of 1 spends the budget exactly within the period. Each tier looks at
 waking somebody, and at a short one, so that it ends soon after the burning does (Google's SRE Workbook, chapter 5,
 "Multiwindow, Multi-Burn-Rate Alerts": 14.4x over 1h and 5m, 6x over 6h and 30m, 3x over 1d and 2h, 1x over 3d and 6h).
 The windows scale with the period, so that a tier always stands for the same share of the budget; the factors stay.
+
+Where few ask, a single bad answer is a large share: of 60 an hour it burns a budget of 0.1 % 17 times too fast. The
+same chapter ("Low-Traffic Services and Error Budget Alerting") leaves that to artificial traffic or a milder objective.
+Here a tier also takes a number of bad answers in its long window, so that one or two of them tell nothing, while an
+outage is told however few ask.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
-from alerts.expressions import Expr, over_window, rate, series, sum_by
+from alerts.expressions import Expr, call, over_window, rate, series, sum_by
+from alerts.guards import REQUESTS_PER_MINUTE
+from alerts.kind import Parameter, Scope
 from alerts.objectives import LATENCY, ObjectiveRow
 from alerts.options import RenderOptions
 from alerts.recording import NOT_INVALID_INPUT
@@ -26,6 +34,12 @@ _SCRAPES_IN_A_WINDOW = 4
 # Windows of hours and days change slowly: they are evaluated every so many times that the others are.
 _SLOW_PACE = 2
 _LABELS = (names.MODEL, names.ROUTE)
+BAD_ANSWERS = Parameter(
+    "bad_answers",
+    3,
+    "Fewer bad answers than this in a tier's long window are chance, whatever share they are.",
+    maximum=1e6,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +97,10 @@ def windows(days: int, options: RenderOptions) -> list[int]:
     return sorted({w for tier in TIERS for w in (tier.long_window(days), tier.short_window(days, options))})
 
 
-def burning(
-    tier: Tier, objectives: Iterable[ObjectiveRow], days: int, per_minute: float, options: RenderOptions
-) -> Expr | None:
+def burning(tier: Tier, objectives: Iterable[ObjectiveRow], days: int, scope: Scope) -> Expr | None:
     """Where the budgets of `objectives`, all of that period, burn at the tier's factor in both of its windows.
 
-    `per_minute`: fewer events than that over the long window are too few to judge by. None where no one can fire.
+    Too few answers, or bad ones, over the long window are too few to judge by. None where no one can fire.
     """
     # One branch for each target and name, however many models share them.
     alike: dict[tuple[Decimal, str], list[str]] = defaultdict(list)
@@ -96,24 +108,42 @@ def burning(
         if tier.can_fire(objective):
             alike[tier.threshold(objective), objective.name].append(objective.model)
     long = promql.duration(tier.long_window(days))
-    short = promql.duration(tier.short_window(days, options))
+    short = promql.duration(tier.short_window(days, scope.options))
     on = (names.MODEL, names.OBJECTIVE)
     found: Expr | None = None
     for (limit, name), models in sorted(alike.items()):
         which = (promql.one_of(names.MODEL, models), promql.equals(names.OBJECTIVE, name), of_period(days))
         over_long = series(names.recorded(names.OBJECTIVE_BAD_RATIO, long), *which).above(float(limit))
         over_short = series(names.recorded(names.OBJECTIVE_BAD_RATIO, short), *which).above(float(limit))
-        events = series(names.recorded(names.OBJECTIVE_EVENTS, long), *which).times(60).at_least(per_minute)
-        branch = over_long.and_on(on, over_short).and_on(on, events)
+        events = series(names.recorded(names.OBJECTIVE_EVENTS, long), *which)
+        asked = events.times(60).at_least(scope.limit(REQUESTS_PER_MINUTE.name))
+        # Whole answers: rates reckon beyond the first and the last sample.
+        bad = call("round", series(names.recorded(names.OBJECTIVE_BAD_COUNT, long), *which))
+        enough = bad.at_least(scope.limit(BAD_ANSWERS.name))
+        branch = over_long.and_on(on, over_short).and_on(on, asked).and_on(on, enough)
         found = branch if found is None else found.otherwise(branch)
     return found
 
 
+def enough_bad(scope: Scope) -> float:
+    """From how many bad answers on there are enough, before they are rounded to whole ones."""
+    return ceil(scope.limit(BAD_ANSWERS.name)) - 0.5
+
+
 def bad_share(tier: Tier, objectives: Sequence[ObjectiveRow], days: int) -> Expr:
     """Which share of the answers was bad over the tier's long window, objective by objective."""
+    return _over_long(names.OBJECTIVE_BAD_RATIO, tier, objectives, days)
+
+
+def bad_count(tier: Tier, objectives: Sequence[ObjectiveRow], days: int) -> Expr:
+    """How many answers were bad over the tier's long window, objective by objective."""
+    return _over_long(names.OBJECTIVE_BAD_COUNT, tier, objectives, days)
+
+
+def _over_long(prefix: str, tier: Tier, objectives: Sequence[ObjectiveRow], days: int) -> Expr:
     named = promql.one_of(names.OBJECTIVE, sorted({objective.name for objective in objectives}))
     models = promql.one_of(names.MODEL, sorted({objective.model for objective in objectives}))
-    record = names.recorded(names.OBJECTIVE_BAD_RATIO, promql.duration(tier.long_window(days)))
+    record = names.recorded(prefix, promql.duration(tier.long_window(days)))
     return series(record, models, named, of_period(days))
 
 
@@ -147,8 +177,8 @@ def recording_groups(objectives: Sequence[ObjectiveRow], options: RenderOptions)
     for days, held in sorted(by_period.items()):
         base = base_window(days, options)
         paging = {w for t in TIERS[:2] for w in (t.long_window(days), t.short_window(days, options))}
-        quick = [rule for window in sorted(paging - {base}) for rule in _over(window, days, base)]
-        slow = [rule for w in windows(days, options) if w not in paging for rule in _over(w, days, base)]
+        quick = [rule for window in sorted(paging - {base}) for rule in _over(window, days, options)]
+        slow = [rule for w in windows(days, options) if w not in paging for rule in _over(w, days, options)]
         rules = [*_base_rules(held, days, base), _ratio(base, days), *quick]
         interval = options.evaluation_interval
         for name, rules_, pace in zip(groups_of(days), (rules, slow), (interval, _SLOW_PACE * interval), strict=True):
@@ -205,13 +235,27 @@ def bucket(bound: float) -> str:
     return promql.one_of("le", {f"{bound:g}", repr(float(bound))})
 
 
-def _over(window: int, days: int, base: int) -> list[dict[str, Any]]:
-    """Events a second over `window`, and which share of them is bad: counts by counts, never a mean of ratios."""
-    events = names.recorded(names.OBJECTIVE_EVENTS, promql.duration(base))
-    mean = over_window("avg_over_time", events, promql.duration(window), of_period(days))
-    record = names.recorded(names.OBJECTIVE_EVENTS, promql.duration(window))
-    rule = {"record": record, "expr": mean.text, "labels": {names.PERIOD: f"{days}d"}}
-    return [rule, _ratio(window, days, base)]
+def _over(window: int, days: int, options: RenderOptions) -> list[dict[str, Any]]:
+    """Events a second over `window`, and which share of them is bad: counts by counts, never a mean of ratios.
+
+    Where a tier has it as its long window, also how many are bad: each recorded rate stands for one interval. A mean
+    times the window would make one of a young series many.
+    """
+    base = base_window(days, options)
+    text, labels = promql.duration(window), {names.PERIOD: f"{days}d"}
+    events, bad = (
+        names.recorded(each, promql.duration(base)) for each in (names.OBJECTIVE_EVENTS, names.OBJECTIVE_BAD)
+    )
+    mean = over_window("avg_over_time", events, text, of_period(days))
+    rules = [
+        {"record": names.recorded(names.OBJECTIVE_EVENTS, text), "expr": mean.text, "labels": labels},
+        _ratio(window, days, base),
+    ]
+    if any(window == tier.long_window(days) for tier in TIERS):
+        count = over_window("sum_over_time", bad, text, of_period(days)).times(options.evaluation_interval)
+        record = names.recorded(names.OBJECTIVE_BAD_COUNT, text)
+        rules.append({"record": record, "expr": count.text, "labels": labels})
+    return rules
 
 
 def _ratio(window: int, days: int, base: int | None = None) -> dict[str, Any]:

@@ -125,10 +125,12 @@ VERSION_P95 = "job:ml_version_latency_p95_seconds:"
 LIVE_ERROR_RATIO = "job:ml_live_server_error_rate:ratio"
 LIVE_P95 = "job:ml_live_latency_p95_seconds:"
 
-# Of each objective: what it counts a second, and the share of it that is bad. Labels: model, route, objective, period.
+# Of each objective: what it counts a second, the share of it that is bad, and how many that are.
+# Labels: model, route, objective, period.
 OBJECTIVE_EVENTS = "job:ml_objective_events:rate"
 OBJECTIVE_BAD = "job:ml_objective_bad:rate"
 OBJECTIVE_BAD_RATIO = "job:ml_objective_bad:ratio"
+OBJECTIVE_BAD_COUNT = "job:ml_objective_bad:increase"
 
 # Scrape jobs.
 JOB_INFERENCE = "model-inference"

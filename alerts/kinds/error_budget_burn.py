@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from alerts.burn_rate import TIERS, Tier, bad_share, base_window, burning, of_period, tolerated
+from alerts.burn_rate import BAD_ANSWERS, TIERS, Tier, bad_count, bad_share, base_window, burning, of_period, tolerated
 from alerts.expressions import Expr, max_by, series, set_label
 from alerts.guards import REQUESTS_PER_MINUTE
 from alerts.kind import PAGE, TICKET, AlertKind, Case, Comparison, Owner, Plane, Scope, Timing
@@ -52,7 +52,7 @@ def variants(objectives: Sequence[ObjectiveRow]) -> list[AlertKind]:
 
 def _tier_kind(tier: Tier, days: int, objectives: tuple[ObjectiveRow, ...]) -> BurnKind:
     def expression(scope: Scope) -> Expr:
-        found = burning(tier, kind.of(scope), days, scope.limit(REQUESTS_PER_MINUTE.name), scope.options)
+        found = burning(tier, kind.of(scope), days, scope)
         if found is None:
             raise ValueError(f"None of the objectives can burn at {tier.factor} times their budget.")
         return found
@@ -78,6 +78,7 @@ def _tier_kind(tier: Tier, days: int, objectives: tuple[ObjectiveRow, ...]) -> B
                 limit=lambda scope: tolerated(tier, kind.of(scope), days),
             ),
         ),
+        known=lambda scope: bad_share(tier, kind.of(scope), days).and_on(_ON, bad_count(tier, kind.of(scope), days)),
     )
     return kind
 
@@ -103,7 +104,7 @@ def _no_data_kind(days: int, objectives: tuple[ObjectiveRow, ...]) -> BurnKind:
 
 
 def _unmeasured(objectives: list[ObjectiveRow], days: int, scope: Scope) -> Expr:
-    """Objectives whose model answers, while what they count is not there."""
+    """Objectives whose model answers, while what they count is not there: all answers, or the bad ones."""
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for objective in objectives:
         alike[objective.name, objective.route].append(objective.model)
@@ -112,10 +113,11 @@ def _unmeasured(objectives: list[ObjectiveRow], days: int, scope: Scope) -> Expr
     for (name, route), models in sorted(alike.items()):
         served = max_by((names.MODEL,), series(names.TRAFFIC_WEIGHT, promql.one_of(names.MODEL, models))).above(0)
         expected = set_label(set_label(served, names.ROUTE, route), names.OBJECTIVE, name)
-        counted = series(
-            names.recorded(names.OBJECTIVE_BAD, window), promql.equals(names.OBJECTIVE, name), of_period(days)
+        all_, bad = (
+            series(names.recorded(each, window), promql.equals(names.OBJECTIVE, name), of_period(days))
+            for each in (names.OBJECTIVE_EVENTS, names.OBJECTIVE_BAD)
         )
-        branch = expected.unless_on(_ON, counted)
+        branch = expected.unless_on(_ON, all_.and_on(_ON, bad))
         found = branch if found is None else found.otherwise(branch)
     if found is None:
         raise ValueError("There is no objective to look for.")
@@ -134,6 +136,7 @@ def _kind(
     for_: int = 0,
     tier: Tier | None = None,
     comparisons: tuple[Comparison, ...] = (),
+    known: Callable[[Scope], Expr] | None = None,
 ) -> BurnKind:
     about = {objective.model for objective in objectives}
     return BurnKind(
@@ -152,6 +155,7 @@ def _kind(
         variant=f"{days}d:{name}",
         variant_labels={names.PERIOD: f"{days}d", names.TIER: name},
         comparisons=comparisons,
+        known=known,
         tier=tier,
         period_days=days,
         objectives=objectives,
@@ -173,7 +177,7 @@ KIND = AlertKind(
     owner=Owner.ON_CALL,
     severity=PAGE,
     for_=0,
-    parameters=(REQUESTS_PER_MINUTE,),
+    parameters=(REQUESTS_PER_MINUTE, BAD_ANSWERS),
     labels=(names.MODEL, names.ROUTE, names.OBJECTIVE),
     summary="{model_name}: the error budget of {objective} burns too fast",
     description="The objective {objective} of {model_name}, route {route}, spends its error budget too fast to last.",

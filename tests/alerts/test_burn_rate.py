@@ -234,7 +234,7 @@ def test_a_proof_shows_of_each_tier_that_it_fires_and_that_each_of_its_guards_ho
 @pytest.mark.parametrize("tier", TIERS, ids=lambda tier: tier.name)
 def test_the_history_shows_each_tier_silent_while_one_of_its_windows_is_over_the_limit(tier) -> None:
     """Else a proof would not notice that a rule reads another window."""
-    objective, scope = availability(), Scope(SMALL.models, {"requests_per_minute": 1}, 0, 0, OPTIONS)
+    objective, scope = availability(), Scope(SMALL.models, {"requests_per_minute": 1, "bad_answers": 3}, 0, 0, OPTIONS)
     (situation,) = over_time(objective, scope, step_of(30, OPTIONS))
     fires = [tier in look.fires for look in situation.looks]
     # It comes to fire and ends again within the history, in which the long window stays over until the end.
@@ -256,7 +256,50 @@ def test_the_number_of_tests_does_not_grow_with_models_and_targets() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("errors", "fires"),
+    [
+        ("0x60 1x30", False),
+        ("0x60 1 2x30", False),
+        ("0x60 1 2 3x30", True),
+        ("0x2 1x90", False),  # the recorded series are young: a mean over them says a lot of one
+    ],
+)
+def test_one_bad_answer_an_hour_tells_nothing_and_three_do(errors: str, fires: bool, tmp_path: Path) -> None:
+    """At the traffic that is just judged by, evaluated as Prometheus does: one bad answer of 66 burns 15 times."""
+    of = 'model_name="claims-risk",model_version="v1",route="predict"'
+    folder = written(rendered(availability()), tmp_path)
+    began = 60 if errors.startswith("0x60") else 2
+    asked = {
+        "rule_files": ["rules/objectives.yml", "rules/health/MLErrorBudgetBurn.yml"],
+        "evaluation_interval": "30s",
+        "group_eval_order": ["ml-objectives:30d", "ml-objectives-slow:30d"],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f'ml_inference_requests_total{{{of},status="success"}}', "values": "0+1.1x95"},
+                    {"series": f'ml_inference_errors_total{{{of},reason="model_error"}}', "values": errors},
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": 'count(ALERTS{alertstate="firing",severity="page"}) > bool 0 or vector(0)',
+                        "eval_time": f"{began + minutes}m",
+                        "exp_samples": [{"labels": "{}", "value": int(fires and minutes == 7)}],
+                    }
+                    for minutes in ((1, 7) if fires else range(1, 13))
+                ],
+            }
+        ],
+    }
+    (folder / "prometheus/one.yml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    outcome = tools.run(tools.PROMTOOL, "test", "rules", "prometheus/one.yml", folder=folder)
+    assert outcome.accepted, outcome.text
+
+
 PROOF = "prometheus/tests/MLErrorBudgetBurn-30d.yml"
+HALF = "served, yet only half of it is counted"
+EVENTS = "objective) job:ml_objective_events:rate5m{"
 HISTORY = "good, slow burning, fast burning, good"
 # Where it is, what is there, the mistake, and the situation that shows it.
 MISTAKES = {
@@ -265,6 +308,12 @@ MISTAKES = {
     "the long window of a ticket": (BURN, "bad:ratio3d{", "bad:ratio6h{", HISTORY),
     "the short window": (BURN, "bad:ratio30m{", "bad:ratio6h{", HISTORY),
     "the traffic floor": (BURN, " * 60 >= 1", " * 60 >= 0", "too little traffic to judge by"),
+    "the least bad answers": (BURN, "}) >= 3", "}) >= 2", "too few bad answers to judge by"),
+    "more than the least bad answers": (BURN, "}) >= 3", "}) >= 4", "just enough bad answers to judge by"),
+    "whole answers": (BURN, "round(job:", "floor(job:", "just enough bad answers to judge by"),
+    "what a recorded rate stands for": (RECORDED, "[1h]) * 30", "[1h]) * 300", "too few bad answers to judge by"),
+    "answers that are not counted": (BURN, "(job:ml_objective_events:rate5m{", "(job:ml_objective_bad:rate5m{", HALF),
+    "bad answers of latency that are not counted": (BURN, "objective) job:ml_objective_bad:rate5m{", EVENTS, HALF),
     "the wait for series": (BURN, "for: 10m", "for: 1h", "served, yet nothing is counted"),
     "what is served": (BURN, "ml_model_traffic_weight{", "x{", "served, yet nothing is counted"),
     "invalid input": (RECORDED, ',reason!="invalid_input"', "", "invalid input is no failure"),
@@ -286,8 +335,16 @@ def test_a_proof_notices_a_mistake(mistake: str, tmp_path: Path) -> None:
 
 
 def test_the_plain_arithmetic_counts_each_step_of_a_window_once() -> None:
-    history = History((Stretch(30, 0.0), Stretch(6, 1.0)), per_second=10, step=100, base=300)
+    history = History((Stretch(30, 0.0), Stretch(6, 1.0)), per_second=10, step=100, base=300, interval=30)
     assert history.bad_ratio(300, at=36) == 1.0
     assert history.bad_ratio(300, at=30) == 0.0
     # Six steps of which the first two are smoothed: a third, two thirds, then whole.
     assert history.bad_ratio(3600, at=36) == pytest.approx((1 / 3 + 2 / 3 + 4) / 36)
+    assert history.bad_count(3600, at=36) == pytest.approx((1 / 3 + 2 / 3 + 4) * 10 * 30)
+
+
+def test_the_plain_arithmetic_makes_no_more_of_a_counter_than_it_shows() -> None:
+    """One that began at 0 a step ago has grown by a step, whatever the window is."""
+    history = History((Stretch(6, 1.0),), per_second=10, step=100, base=300, interval=30)
+    assert history.bad_count(3600, at=1) == pytest.approx(1 / 3 * 10 * 30)
+    assert history.bad_count(3600, at=4) == pytest.approx((1 / 3 + 2 / 3 + 2) * 10 * 30)

@@ -72,6 +72,7 @@ def _series() -> Iterator[tuple[str, dict[str, str], Value]]:
         bad = during(BURNING, 0.2, 0.001) if window in ("5m", "1h") else constant(0.001)
         yield names.recorded(names.OBJECTIVE_BAD_RATIO, window), objective, bad
         yield names.recorded(names.OBJECTIVE_EVENTS, window), objective, constant(10)
+        yield names.recorded(names.OBJECTIVE_BAD_COUNT, window), objective, constant(36)
     yield names.recorded(names.OBJECTIVE_BAD, "5m"), objective, constant(0.01)
     yield names.SATURATION, {}, during(FULL, 0.95, 0.5)
     yield names.DESIRED_WEIGHT, {**live, names.ROLE: "live"}, constant(1)
