@@ -22,6 +22,7 @@ from telemetry import names
 OF_VERSION = (names.MODEL, names.VERSION)
 OF_FEATURE = (*OF_VERSION, names.FEATURE)
 OF_CLASS = (*OF_VERSION, names.CLASS)
+OF_PROXY = (*OF_VERSION, names.PROXY)
 BASELINE, POPULATION, RELEASE = "baseline", "population", "release"
 CACHE_SECONDS = 5.0
 
@@ -46,6 +47,9 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     names.PREDICTION_BASELINE_MEDIAN: ("Median score in the baseline", OF_VERSION),
     names.CLASS_RATIO: ("Share of the window's predictions", OF_CLASS),
     names.CLASS_RATIO_BASELINE: ("Share of the baseline's predictions", OF_CLASS),
+    names.BUSINESS_PROXY: ("A number that the business watches of the version", OF_PROXY),
+    names.BUSINESS_PROXY_LOWER: ("Lower limit of ml_business_proxy", OF_PROXY),
+    names.BUSINESS_PROXY_UPPER: ("Upper limit of ml_business_proxy", OF_PROXY),
     names.CHECK_STATE: ("1 for the state that the version's drift check is in", (*OF_VERSION, names.STATE)),
     names.CHECK_FIRST_DUE: ("When a check of the version was first due, seconds since the epoch", OF_VERSION),
     names.CHECK_LAST_SUCCESS: ("When a check of the version last worked, seconds since the epoch", OF_VERSION),
@@ -107,6 +111,7 @@ def samples(readings: Readings) -> Iterator[Sample]:
         yield from _baseline(reading)
         if reading.verdict is not None:
             yield from _verdict(reading, reading.verdict)
+        yield from _proxies(reading)
     for model, release in sorted(readings.pipelines.items()):
         yield names.PIPELINE_INFO, (model, release), 1.0
 
@@ -174,3 +179,17 @@ def _classes(version: tuple[str, str], reading: Reading, verdict: Verdict) -> It
     for name in sorted(now):
         yield names.CLASS_RATIO, (*version, name), now[name]
         yield names.CLASS_RATIO_BASELINE, (*version, name), before[name]
+
+
+def _proxies(reading: Reading) -> Iterator[Sample]:
+    """Limits always, the value where it is known. A band with one side has one limit."""
+    for proxy in reading.proxies:
+        labels = (reading.model, reading.version, proxy.name)
+        told = (
+            (names.BUSINESS_PROXY, proxy.value),
+            (names.BUSINESS_PROXY_LOWER, proxy.lower),
+            (names.BUSINESS_PROXY_UPPER, proxy.upper),
+        )
+        for metric, value in told:
+            if value is not None:
+                yield metric, labels, value

@@ -35,6 +35,11 @@ def validate_feature(value: str) -> None:
     _field_error(identifiers.check_feature, value)
 
 
+def validate_proxy(value: str) -> None:
+    """A business proxy's name."""
+    _field_error(identifiers.check_proxy, value)
+
+
 def validate_sha256(value: str) -> None:
     """64 lower-case hexadecimal digits."""
     if not _SHA256.fullmatch(value):

@@ -1,8 +1,9 @@
-"""What a person may call a model, a team, a version or a feature. Checked on entry, so renderers need not doubt."""
+"""What a person may call a model, team, version, feature or proxy. Checked on entry, so renderers need not doubt."""
 
 import re
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+PROXY = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FEATURE_MAX_LENGTH = 128
 
@@ -12,6 +13,16 @@ def check_name(value: str) -> str:
     if not NAME.fullmatch(value):
         raise ValueError(
             f"{value!r} can't be a name: use 1 to 63 lower-case letters, digits and hyphens, "
+            "starting and ending with a letter or a digit."
+        )
+    return value
+
+
+def check_proxy(value: str) -> str:
+    """`value` if it can name a business proxy, as approval_rate does, else ValueError with the remedy."""
+    if not PROXY.fullmatch(value):
+        raise ValueError(
+            f"{value!r} can't name a business proxy: use 1 to 63 lower-case letters, digits, underscores and hyphens, "
             "starting and ending with a letter or a digit."
         )
     return value

@@ -32,11 +32,8 @@ _ON_DEMAND: dict[str, tuple[str, ...]] = {
         names.PREDICTION_BASELINE_MEDIAN,
         names.CLASS_RATIO_BASELINE,
     ),
-    "a drift check names a business proxy": (
-        names.BUSINESS_PROXY,
-        names.BUSINESS_PROXY_LOWER,
-        names.BUSINESS_PROXY_UPPER,
-    ),
+    "a version with traffic has a business proxy whose value is known": (names.BUSINESS_PROXY,),
+    "a version with traffic has a business proxy": (names.BUSINESS_PROXY_LOWER, names.BUSINESS_PROXY_UPPER),
     "a replica has been heard of": (names.REPLICA_STARTS,),
     "a Grafana API is configured": (names.ANNOTATIONS_PENDING,),
     "a model answers with classes": (names.PREDICTIONS,),

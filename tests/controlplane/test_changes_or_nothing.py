@@ -21,7 +21,8 @@ from alerts import policy_edits, runbook_editing
 from alerts.models import AlertPolicy, CustomAlert, Objective
 from alerts.runbook_sections import SECTIONS
 from drift import edits as drift_edits
-from drift.models import DriftCheck
+from drift import proxy_edits
+from drift.models import BusinessProxy, DriftCheck
 from models_registry import baselines, edits, removal, traffic
 from models_registry.actor import Actor
 from models_registry.models import Change, Feature, Member, MLModel, ModelVersion, PipelineRelease, Receiver
@@ -159,6 +160,11 @@ edit(
 edit(runbook_editing.drop_runbook, lambda r: (("MLServingDown", with_runbook(r)), {}))
 edit(drift_edits.save_check, lambda r: ((changed(DriftCheck(model=r.model), psi_threshold=0.3),), {}))
 edit(drift_edits.delete_check, lambda r: ((stored(DriftCheck(model=r.model)),), {}))
+edit(proxy_edits.save_proxy, lambda r: ((BusinessProxy(model=r.model, name="approval_rate", lower=0.6),), {}))
+edit(
+    proxy_edits.delete_proxy,
+    lambda r: ((stored(BusinessProxy(model=r.model, name="approval_rate", lower=0.6)),), {}),
+)
 edit(drift_edits.pause_check, lambda r: ((stored(DriftCheck(model=r.model)).model,), {"paused": True}))
 
 

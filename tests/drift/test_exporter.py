@@ -20,7 +20,8 @@ from drift.claims import create_status
 from drift.edits import pause_check
 from drift.exporter import METRICS, QualityCollector
 from drift.exporter_http import serve as serve_exporter
-from drift.models import CheckRun, CheckStatus, DriftCheck
+from drift.models import BusinessProxy, CheckRun, CheckStatus, DriftCheck
+from drift.proxy_edits import save_proxy
 from drift.readings import Readings, load_readings
 from drift.run import run_window
 from models_registry.actor import SYSTEM
@@ -51,6 +52,9 @@ CATALOGUE = {
     "ml_prediction_score_baseline_median": VERSION,
     "ml_prediction_class_ratio": VERSION | {"predicted_class"},
     "ml_prediction_class_ratio_baseline": VERSION | {"predicted_class"},
+    "ml_business_proxy": VERSION | {"proxy"},
+    "ml_business_proxy_lower": VERSION | {"proxy"},
+    "ml_business_proxy_upper": VERSION | {"proxy"},
     "ml_drift_check_state": VERSION | {"state"},
     "ml_drift_check_first_due_timestamp_seconds": VERSION,
     "ml_drift_check_last_success_timestamp_seconds": VERSION,
@@ -76,6 +80,10 @@ def log(plumbline_home: Path) -> Path:
 
 def run(check: DriftCheck, version: str = "v1", end: datetime = NOON) -> CheckRun:
     return run_window(check, ModelVersion.objects.get(model=check.model, version=version), end)
+
+
+def make_proxy(model: MLModel) -> None:
+    save_proxy(BusinessProxy(model=model, name="block_rate", predicted_class="bad", lower=0.1, upper=0.9), actor=SYSTEM)
 
 
 def scrape(now: datetime = SOON) -> Values:
@@ -107,6 +115,7 @@ def states(values: Values) -> dict[str, list[str]]:
 def test_every_metric_of_the_catalogue_is_there_with_exactly_its_labels(log: Path) -> None:
     check = watched_model()
     make_pipeline(check.model, "features-7")
+    make_proxy(check.model)
     write_log(log, "fraud", "v1", rows(1_000, without="de"))
     run(check)
     values = scrape()
@@ -274,10 +283,10 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_models(log: Path
             scrape()
         return len(captured)
 
-    run(watched_model("m0"))
+    make_proxy(run(watched_model("m0")).drift_check.model)
     one = queries()
     for number in range(1, 8):
-        run(watched_model(f"m{number}"))
+        make_proxy(run(watched_model(f"m{number}")).drift_check.model)
     assert len(scrape()["ml_drift_check_state"]) == 8
     assert queries() == one <= 20
 

@@ -1,10 +1,10 @@
-"""What may name a model, a team, a version or a feature: at the edges of what is allowed, and beyond them."""
+"""What may name a model, a team, a version, a feature or a proxy: at the edges of what is allowed, and beyond them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.identifiers import check_feature, check_name, check_version
+from telemetry.identifiers import check_feature, check_name, check_proxy, check_version
 
 # Ends a line, hides, turns the writing direction, breaks a file: none is to be seen in a name.
 UNSEEN = [
@@ -57,6 +57,20 @@ def test_names_of_models_and_teams(name: str) -> None:
 def test_what_names_no_model(name: str) -> None:
     with pytest.raises(ValueError, match="use 1 to 63 lower-case letters, digits and hyphens"):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["a", "0", "approval_rate", "a-b", "a__b", "a" * 63, "a" + "_" * 61 + "b"])
+def test_proxies(name: str) -> None:
+    assert check_proxy(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a" * 64, "A", "_a", "a_", "-a", "a.b", "a b", "a/b", "..", *(f"a{unseen}b" for unseen in UNSEEN), "a\n"],
+)
+def test_what_names_no_proxy(name: str) -> None:
+    with pytest.raises(ValueError, match="use 1 to 63 lower-case letters, digits, underscores and hyphens"):
+        check_proxy(name)
 
 
 @pytest.mark.parametrize("version", ["1", "v1", "V1.2.3", "2026-07-01_a", "0.", "a..b", "a" * 64, "9" + "-" * 63])
