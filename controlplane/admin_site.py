@@ -28,9 +28,10 @@ from controlplane.restart_admin import (
     ToldPolicyAdmin,
 )
 from controlplane.runbook_inline import RunbookInline, TeamRunbookInline
-from drift.admin import DriftCheckInline
+from drift.admin import BusinessProxyInline, DriftCheckInline
 from drift.edits import delete_check, save_check
-from drift.models import DriftCheck
+from drift.models import BusinessProxy, DriftCheck
+from drift.proxy_edits import delete_proxy, save_proxy
 from models_registry.actor import Actor
 from models_registry.admin.base import formset_of
 from models_registry.admin.models import MLModelAdmin
@@ -48,6 +49,7 @@ class RoomEdits:
 
 ROOMS: dict[type[Model], RoomEdits] = {
     DriftCheck: RoomEdits(save_check, delete_check),
+    BusinessProxy: RoomEdits(save_proxy, delete_proxy),
     Objective: RoomEdits(save_objective, delete_objective),
     Runbook: RoomEdits(runbook_inline.save_row, runbook_inline.delete_row),
 }
@@ -60,7 +62,15 @@ admin.site.unregister(MLModel)
 class ComposedModelAdmin(TellsRestartsByDoing, MLModelAdmin):
     """The model's page with what the other rooms keep of it, and with what an edit does to its alerts."""
 
-    inlines = [*MLModelAdmin.inlines, DriftCheckInline, ObjectiveInline, PolicyInline, CustomAlertInline, RunbookInline]
+    inlines = [
+        *MLModelAdmin.inlines,
+        DriftCheckInline,
+        BusinessProxyInline,
+        ObjectiveInline,
+        PolicyInline,
+        CustomAlertInline,
+        RunbookInline,
+    ]
 
     def links(self, model: MLModel) -> list[tuple[str, str]]:
         """Where the other rooms' things are added, too."""

@@ -13,6 +13,7 @@ LISTS = {
     "changes": "api-change-list",
     "replicas": "api-replica-list",
     "drift-checks": "api-drift-check-list",
+    "business-proxies": "api-business-proxy-list",
     "annotations": "api-annotation-list",
     "releases": "api-release-list",
     "incidents": "api-incident-list",

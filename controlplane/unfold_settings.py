@@ -71,6 +71,7 @@ UNFOLD: dict[str, Any] = {
                     _list("Custom alerts", "add_alert", "alerts_customalert"),
                     _list("Objectives", "flag", "alerts_objective"),
                     _list("Drift checks", "monitoring", "drift_driftcheck"),
+                    _list("Business proxies", "storefront", "drift_businessproxy"),
                     _list("Teams", "groups", "models_registry_team"),
                     _list("Replicas", "dns", "models_registry_replica"),
                 ],

@@ -1,10 +1,11 @@
-"""The room in the admin: the check as a page and as an inline of its model, and its runs to read."""
+"""The room in the admin: checks and business proxies as pages and on their models', and runs to read."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,9 +15,13 @@ from unfold.decorators import display
 from drift.edits import delete_check, save_check
 from drift.engine.report import table
 from drift.engine.verdict import from_document
-from drift.models import CheckRun, DriftCheck
+from drift.models import BusinessProxy, CheckRun, DriftCheck
+from drift.proxies import band_text
+from drift.proxy_edits import SETTINGS as PROXY_SETTINGS
+from drift.proxy_edits import delete_proxy, save_proxy
 from models_registry.actor import Actor
 from models_registry.admin.base import ReadableAdmin
+from models_registry.admin.of_model import OfModelAdmin, OfModelInline
 from models_registry.permissions import may_edit_model, may_register_models
 
 FIELDSETS = [
@@ -140,3 +145,37 @@ class CheckRunAdmin(ReadableAdmin):
         if run.result is None:
             return "not finished"
         return format_html('<pre class="overflow-x-auto text-xs">{}</pre>', table(from_document(run.result)))
+
+
+@admin.register(BusinessProxy)
+class BusinessProxyAdmin(OfModelAdmin):
+    """Business proxies of all models."""
+
+    list_display = ["name", "model_link", "predicted_class", "band"]
+    search_fields = ["name", "model__name"]
+    fieldsets = [
+        (None, {"fields": ["model", "name"]}),
+        ("Its value", {"fields": [("predicted_class", "max_age_seconds")]}),
+        ("Its band: one limit is enough", {"fields": [("lower", "upper")]}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["model", "name"] if obj else []
+
+    @display(description="Band")
+    def band(self, proxy: BusinessProxy) -> str:
+        """The limits in words."""
+        return band_text(proxy.lower, proxy.upper)
+
+    def save_row(self, obj: BusinessProxy, formsets: Iterable[BaseModelFormSet], actor: Actor) -> None:
+        save_proxy(obj, actor=actor)
+
+    def delete_row(self, obj: BusinessProxy, actor: Actor) -> None:
+        delete_proxy(obj, actor=actor)
+
+
+class BusinessProxyInline(OfModelInline):
+    """A model's proxies on its page, which saves them through `save_proxy`."""
+
+    model = BusinessProxy
+    fields = list(PROXY_SETTINGS)

@@ -5,7 +5,9 @@ from typing import Any
 from django.urls import path
 
 from drift.api import DriftCheckViewSet
+from drift.proxies_api import BusinessProxyViewSet
 
+COLLECTION: dict[str, Any] = {"get": "list", "post": "create"}
 ITEM: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 
 urlpatterns = [
@@ -14,5 +16,16 @@ urlpatterns = [
     path("drift-checks/<str:model_name>/run/", DriftCheckViewSet.as_view({"post": "run"}), name="api-drift-check-run"),
     path(
         "drift-checks/<str:model_name>/runs/", DriftCheckViewSet.as_view({"get": "runs"}), name="api-drift-check-runs"
+    ),
+    path("business-proxies/", BusinessProxyViewSet.as_view(COLLECTION), name="api-business-proxy-list"),
+    path(
+        "business-proxies/<str:model_name>/<str:proxy>/",
+        BusinessProxyViewSet.as_view({**ITEM, "delete": "destroy"}),
+        name="api-business-proxy",
+    ),
+    path(
+        "business-proxies/<str:model_name>/<str:proxy>/values/",
+        BusinessProxyViewSet.as_view({"post": "push"}),
+        name="api-business-proxy-values",
     ),
 ]

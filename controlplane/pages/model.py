@@ -28,6 +28,7 @@ from controlplane.pages.drift_check import told
 from controlplane.pages.objectives import objectives_shown
 from drift.engine.verdict import Verdict, from_document
 from drift.models import CheckStatus
+from drift.readings import proxies_of
 from models_registry.fleet import FleetBaseline, FleetModel, load_model
 from models_registry.models import Baseline, Change, MLModel, Replica
 from models_registry.permissions import may_edit_model, may_operate_model
@@ -87,6 +88,7 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "custom": CustomAlert.objects.filter(model=row).order_by("name"),
         "drift": drift_rows(row),
         **told(request, row),
+        "proxies": proxies_of(row, model, now),
         "objectives": objectives_shown(row, now),
         "baselines": [(b, age_days(b, now)) for b in _baselines(row)],
         "replicas": [r for r in Replica.objects.order_by("name") if name in r.loaded],

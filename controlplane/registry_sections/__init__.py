@@ -4,6 +4,7 @@ A room adds what it keeps by one file here and its line in this list.
 """
 
 from controlplane.registry_sections.alert_policies import ALERT_POLICIES
+from controlplane.registry_sections.business_proxies import BUSINESS_PROXIES
 from controlplane.registry_sections.custom_alerts import CUSTOM_ALERTS
 from controlplane.registry_sections.drift_checks import DRIFT_CHECKS
 from controlplane.registry_sections.models import MODELS
@@ -12,4 +13,13 @@ from controlplane.registry_sections.runbooks import RUNBOOKS
 from controlplane.registry_sections.section import Section
 from controlplane.registry_sections.teams import TEAMS
 
-SECTIONS: tuple[Section, ...] = (TEAMS, MODELS, ALERT_POLICIES, CUSTOM_ALERTS, OBJECTIVES, DRIFT_CHECKS, RUNBOOKS)
+SECTIONS: tuple[Section, ...] = (
+    TEAMS,
+    MODELS,
+    ALERT_POLICIES,
+    CUSTOM_ALERTS,
+    OBJECTIVES,
+    DRIFT_CHECKS,
+    BUSINESS_PROXIES,
+    RUNBOOKS,
+)

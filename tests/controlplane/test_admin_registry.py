@@ -37,7 +37,8 @@ def errors_of(answer) -> dict[str, list[str]]:
 
 def management(**counts: int) -> dict[str, str]:
     """What each inline of the page states of itself."""
-    of_model = ("versions", "features", "drift_check", "objectives", "alert_policies", "custom_alerts", "runbooks")
+    rooms = ("drift_check", "business_proxies", "objectives", "alert_policies", "custom_alerts", "runbooks")
+    of_model = ("versions", "features", *rooms)
     totals = {f"{prefix}-TOTAL_FORMS": str(counts.get(prefix, 0)) for prefix in of_model}
     return totals | {f"{prefix}-INITIAL_FORMS": "0" for prefix in of_model}
 

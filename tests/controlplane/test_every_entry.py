@@ -19,6 +19,7 @@ from django.test import Client
 from alerts.models import CustomAlert, Runbook
 from alerts.runbook_sections import SECTIONS
 from controlplane.registry_file import apply_files
+from drift.models import BusinessProxy
 from models_registry.actor import SYSTEM
 from models_registry.models import Baseline, Change, Feature, MLModel, ModelVersion, PipelineRelease, Team
 from tests.fixtures.registry import PROFILE, SHA256, Registry
@@ -47,14 +48,18 @@ CUSTOM: dict[str, Any] = {
     "fires_case": {"series": {"up": "0x20"}, "at": "15m"},
     "silent_case": {"series": {}, "at": "15m"},
 }
+PROXY: dict[str, Any] = {"name": "approval_rate", "model": "fraud", "lower": 0.6}
 BAD_NAMES = ["Churn", "a_b", "a b", "-a", "a" * 64, "\N{LATIN SMALL LETTER A WITH DIAERESIS}", "a/b"]
+# A proxy is a label, as approval_rate; a model is a part of an address, too.
+BAD_PROXIES = [name for name in BAD_NAMES if name != "a_b"]
 BAD_VERSIONS = ["..", "-1", "v 1", "v/1", "v|1", "a" * 65, "\N{LATIN SMALL LETTER U WITH DIAERESIS}1"]
 BAD_FEATURES = ["f" * 129, "a\x07b", "a\u200bb", "a\u202eb"]
 
 
 def stored() -> list[int]:
     """How much there is of everything."""
-    kinds = (Team, MLModel, ModelVersion, Feature, Baseline, PipelineRelease, CustomAlert, Runbook, Change)
+    registry = (Team, MLModel, ModelVersion, Feature, Baseline, PipelineRelease)
+    kinds = (*registry, CustomAlert, Runbook, BusinessProxy, Change)
     return [kind.objects.count() for kind in kinds]
 
 
@@ -79,6 +84,7 @@ POSTS = {
         "runbooks/",
         {"model": "fraud", "alert": "MLServingDown", "owner_team": "payments", "body": RUNBOOK},
     ),
+    "proxy": ("business-proxies/", PROXY),
 }
 
 
@@ -148,6 +154,7 @@ def test_rest_refuses_a_runbook_without_owner_or_text(web: Client, registry: Reg
         *(("baseline", "name", version) for version in ["", *BAD_VERSIONS]),
         *(("pipeline", "release", version) for version in ["", *BAD_VERSIONS]),
         *(("feature", "name", name) for name in ["", *BAD_FEATURES]),
+        *(("proxy", "name", name) for name in ["", *BAD_PROXIES]),
     ],
 )
 def test_rest_refuses_a_name_that_cannot_be(web: Client, registry: Registry, kind: str, field: str, value: str) -> None:
@@ -170,6 +177,7 @@ APPLY: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "pipeline": lambda changed: {"models": [MODEL | {"pipeline_releases": [{"release": "features-9"} | changed]}]},
     "feature": lambda changed: {"models": [MODEL | {"features": [{"name": "age"} | changed]}]},
     "custom": lambda changed: {"custom_alerts": [CUSTOM | changed]},
+    "proxy": lambda changed: {"business_proxies": [PROXY | changed]},
     "runbook": lambda changed: {
         "runbooks": [{"model": "fraud", "alert": "MLServingDown", "owner_team": "payments", "body": RUNBOOK} | changed]
     },
@@ -218,6 +226,7 @@ def test_a_file_brings_what_the_refusals_are_made_from(tmp_path: Path, registry:
         *(("baseline", {"name": version}) for version in ["", *BAD_VERSIONS]),
         *(("pipeline", {"release": version}) for version in ["", *BAD_VERSIONS]),
         *(("feature", {"name": name}) for name in ["", " x", *BAD_FEATURES]),
+        *(("proxy", {"name": name}) for name in ["", *BAD_PROXIES]),
     ],
 )
 def test_a_file_that_states_what_cannot_be_changes_nothing(
@@ -326,6 +335,12 @@ def test_the_forms_of_what_belongs_to_a_model_name_the_field(
     for value in values:
         assert refused_by_form(web, address, {"model": registry.model.pk, **given, field: value}) == {field}, value
     assert refused_by_form(web, address, {"model": registry.model.pk, **given, field: "good-9"}) == set()
+
+
+@pytest.mark.parametrize("name", ["", *BAD_PROXIES])
+def test_the_proxys_form_names_the_field(web: Client, registry: Registry, name: str) -> None:
+    form = {"model": registry.model.pk, "lower": "0.6", "name": name}
+    assert refused_by_form(web, "/admin/drift/businessproxy/add/", form) == {"name"}
 
 
 @pytest.mark.parametrize(

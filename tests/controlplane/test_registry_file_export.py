@@ -12,7 +12,8 @@ from alerts.policy_edits import save_custom_alert, set_policy
 from alerts.runbook_editing import save_runbook
 from controlplane.registry_file import Outcome, apply_files, export
 from drift.edits import save_check
-from drift.models import DriftCheck
+from drift.models import BusinessProxy, DriftCheck
+from drift.proxy_edits import save_proxy
 from models_registry import traffic
 from models_registry.actor import SYSTEM
 from models_registry.models import Change, Feature, MLModel, Team
@@ -65,6 +66,9 @@ def everything(registry: Registry, owner, on_call) -> Registry:
     save_runbook("MLServingDown", model, body=body, owner_team=registry.team, review_by=None, actor=SYSTEM)
     save_runbook("MLServingDown", registry.team, body=body, owner_team=registry.team, review_by=None, actor=SYSTEM)
     save_check(DriftCheck(model=model, feature_psi_thresholds={"yes": 0.3}, population="all"), actor=SYSTEM)
+    model.refresh_from_db()
+    save_proxy(BusinessProxy(model=model, name="yes_rate", predicted_class="yes", lower=1e-9), actor=SYSTEM)
+    save_proxy(BusinessProxy(model=model, name="0x1f", lower=0, upper=1e9, max_age_seconds=60), actor=SYSTEM)
     return registry
 
 

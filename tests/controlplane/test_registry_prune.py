@@ -13,7 +13,8 @@ from alerts.runbook_editing import save_runbook
 from alerts.runbook_sections import SECTIONS as RUNBOOK_SECTIONS
 from controlplane.registry_file import Outcome, apply_files, export
 from drift.edits import ensure_checks, save_check
-from drift.models import DriftCheck
+from drift.models import BusinessProxy, DriftCheck
+from drift.proxy_edits import save_proxy
 from models_registry import traffic
 from models_registry.actor import SYSTEM
 from models_registry.models import Change, MLModel, ModelVersion, Team
@@ -58,6 +59,7 @@ def add_belongings(model: MLModel) -> None:
     save_objective(Objective(model=model, name="fast", kind="latency", latency_seconds=0.2, target=0.99), actor=SYSTEM)
     save_runbook("MLServingDown", model, body=TEXT, owner_team=model.data_team, review_by=None, actor=SYSTEM)
     save_check(DriftCheck(model=model, psi_threshold=0.4), actor=SYSTEM)
+    save_proxy(BusinessProxy(model=model, name="approval_rate", lower=0.6), actor=SYSTEM)
     baseline, release = make_baseline(model), make_pipeline(model)
     make_version(model, "old", baseline=baseline, pipeline_release=release)
 
@@ -77,10 +79,11 @@ def test_what_no_list_states_is_gone_with_a_change_for_each_and_a_second_time_no
         "fraud: runbook MLServingDown dropped, the wider text holds again",
         f"{Objective._meta.verbose_name} {Objective(model=registry.model, name='fast')} deleted",
         f"{CustomAlert._meta.verbose_name} Odd deleted",
+        "fraud: business proxy approval_rate deleted",
         *(t for t in told if t.startswith(f"{AlertPolicy._meta.verbose_name} ")),
         "team search deleted",
     }
-    for rows in (AlertPolicy, CustomAlert, Objective, Runbook):
+    for rows in (AlertPolicy, BusinessProxy, CustomAlert, Objective, Runbook):
         assert not rows.objects.exists()
     assert sorted(ModelVersion.objects.values_list("version", flat=True)) == ["v1", "v2"]
     assert yaml.safe_load(export())["models"] == [
@@ -108,7 +111,7 @@ def test_a_model_goes_with_all_that_belongs_to_it(tmp_path: Path, registry: Regi
     told = summaries(prune(tmp_path, kept))
     assert told == summaries(preview)
     assert told[-2:] == ["model old deleted", "team search deleted"]
-    assert len(told) == 8  # and a runbook, a drift check, an objective, a custom alert, two policies
+    assert len(told) == 9  # and a runbook, a drift check, a business proxy, an objective, a custom alert, two policies
     assert Change.objects.filter(model_name="old", summary="old: drift check deleted").exists()
     assert not DriftCheck.objects.filter(model__name="old").exists()
     assert not AlertPolicy.objects.exists()

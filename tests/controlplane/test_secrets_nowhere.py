@@ -36,7 +36,7 @@ from controlplane.reconcile import run_once
 from controlplane.release_files import ReleaseFiles
 from controlplane.rendering import render_bundle
 from controlplane.servers import Servers
-from drift.models import DriftCheck
+from drift.models import BusinessProxy, DriftCheck
 from models_registry.actor import SYSTEM
 from models_registry.models import Change, Receiver, Replica
 from tests.controlplane.addresses import free_address
@@ -111,6 +111,7 @@ def full(registry: Registry, superuser: User, tmp_path: Path) -> tuple[str, ...]
     )
     save_runbook("MLServingDown", model, body=RUNBOOK, owner_team=team, review_by=None, actor=SYSTEM)
     DriftCheck.objects.create(model=model)
+    BusinessProxy.objects.create(model=model, name="approval_rate", lower=0.6)
     now = timezone.now()
     Replica.objects.create(name="r1", address="127.0.0.1:9", started_at=now, last_seen_at=now)
     Release.objects.create(hash="0" * 64, author="ana", outcome=Release.Outcome.REFUSED, reason="no")
@@ -166,6 +167,7 @@ def filled(route: str) -> str:
         "baseline": "2026-q1",
         "release": "features-1",
         "feature": "amount",
+        "proxy": "approval_rate",
         "alert": "MLServingDown",
         "policy": "model:fraud",
         "scope": "model:fraud",
@@ -206,7 +208,7 @@ def test_no_address_answers_with_a_secret(secretive: None, full: tuple[str, ...]
     shown = [route for route, status in answered.items() if status == 200]
     for route in ("/", "/models/<str:name>/", "/releases/<int:pk>/", "/incidents/<int:pk>/", "/changes/<uuid:uuid>/"):
         assert route in shown
-    for kind in ("team", "mlmodel", "modelversion", "baseline", "customalert", "driftcheck"):
+    for kind in ("team", "mlmodel", "modelversion", "baseline", "customalert", "driftcheck", "businessproxy"):
         assert any(f"/{kind}/<path:object_id>/change/" in route for route in shown), kind
     for part in ("teams/<str:name>", "versions/<str:version>", "baselines/<str:baseline>", "replicas/<str:name>"):
         assert any(route.endswith(f"{part}/") for route in shown), part
