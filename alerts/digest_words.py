@@ -18,6 +18,8 @@ def digest_words(team: Team) -> str:
             f"When the hours begin, Plumbline tells the tickets' receiver ({receiver.get_kind_display()}) what fired "
             "or ended while tickets were muted."
         )
+        if receiver.secret_file:
+            said += f" It reads {receiver.secret_file} for that: on its own machine, not on Alertmanager's."
     newest = TicketDigest.objects.filter(team=team).exclude(state=TicketDigest.State.NOTHING).first()
     return f"{said} {_newest(newest)}" if newest else said
 

@@ -346,6 +346,9 @@ def test_the_teams_page_says_what_becomes_of_muted_tickets(team: Team, client, s
     client.force_login(superuser)
     page = f"/admin/models_registry/team/{team.pk}/change/"
     assert "Plumbline tells the tickets&#x27; receiver (Webhook)" in client.get(page).content.decode()
+    Receiver.objects.update(kind="pagerduty", address="", secret_file="/run/secrets/pager")
+    shown = client.get(page).content.decode()
+    assert "receiver (PagerDuty)" in shown and "It reads /run/secrets/pager for that" in shown
     Receiver.objects.all().delete()
     assert "they go to the platform team" in client.get(page).content.decode()
     assert client.get("/admin/models_registry/team/add/").status_code == 200

@@ -45,6 +45,7 @@ class TestThePage:
         asked = {"model": "fraud", "alert": "MLDriftCheckStale"}
         assert "waits: outside payments/hours" in page(asking, **asked, at=SATURDAY)
         assert "2026-07-06 09:00 UTC" in page(asking, **asked, at=SATURDAY)
+        assert "What is over by then comes in the digest." in page(asking, **asked, at=SATURDAY)
         assert "waits: outside" not in page(asking, **asked, at=MONDAY)
 
     def test_a_team_that_cannot_be_told_is_said_so(self, asking: Client) -> None:
