@@ -65,5 +65,7 @@ def test_a_nudge_makes_a_worker_run_the_loop_at_once(
 
 def test_the_clock_runs_a_task_that_workers_know() -> None:
     schedule = celery_app.conf.beat_schedule["reconcile"]
+    # As a worker does when it starts.
+    celery_app.loader.import_default_modules()
     assert schedule["task"] in celery_app.tasks
     assert schedule["options"]["expires"] == schedule["schedule"], "ticks must not pile up before a busy worker"
