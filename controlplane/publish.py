@@ -25,9 +25,14 @@ from controlplane.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Watch, sile
 from controlplane.servers import Servers
 
 LOG = logging.getLogger(__name__)
-# Something broke on our side (a full disk, a server that reads other files): not tried every 15 seconds.
-RETRY_FAILED_AFTER = timedelta(minutes=5)
 Outcome = Release.Outcome
+# How long an attempt that ended so is not repeated. Something broke on our side (a full disk, a server that reads other
+# files); or the bundle is at fault, though perhaps only on the data or the server that it met.
+PAUSES = {
+    Outcome.FAILED: timedelta(minutes=5),
+    Outcome.REFUSED: timedelta(hours=1),
+    Outcome.ROLLED_BACK: timedelta(hours=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Publisher:
     checkpoint: Say = silent
 
     def publish(self, wait_seconds: float = 0.0) -> Published:
-        """One attempt, where one is needed. Never raises for what the servers, the database or the bundle do."""
+        """One attempt, where one is needed. Never raises for what servers, database, disk or bundle do."""
         try:
             with self.files.lock(wait_seconds):
                 return self._publish()
@@ -76,6 +81,10 @@ class Publisher:
             # Met before the switch: past it, an attempt goes on without its log.
             LOG.exception("the database can't be used")
             return Published(Outcome.FAILED, f"The database can't be used: {str(error).strip()}. Nothing was changed.")
+        except OSError as error:
+            # Met before there is an attempt, which would tell it.
+            LOG.exception("the disk can't be used")
+            return Published(Outcome.FAILED, f"The disk can't be used: {error}. Nothing was changed.")
 
     def _publish(self) -> Published:
         unsettled = self._settle_interrupted()
@@ -131,14 +140,14 @@ class Publisher:
         return Published(Outcome(remembered.outcome), remembered.reason, remembered)
 
     def _remembered(self, release: str) -> Release | None:
-        """The newest attempt, where it was at this very bundle and trying again would only repeat it."""
+        """The newest attempt, where it was at this very bundle and ended in what a pause follows."""
         newest = Release.objects.exclude(outcome=Outcome.SUPERSEDED).order_by("-pk").first()
         if newest is None or newest.hash != release:
             return None
-        if newest.outcome in Release.AT_FAULT:
-            return newest
-        recent = newest.finished_at is not None and newest.finished_at > timezone.now() - RETRY_FAILED_AFTER
-        return newest if newest.outcome == Outcome.FAILED and recent else None
+        pause = PAUSES.get(Outcome(newest.outcome))
+        if pause is None or newest.finished_at is None:
+            return None
+        return newest if newest.finished_at > timezone.now() - pause else None
 
     def _could_not_render(self, error: Exception) -> Published:
         reason = f"The bundle could not be rendered: {type(error).__name__}: {error}"

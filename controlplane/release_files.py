@@ -130,10 +130,15 @@ class ReleaseFiles:
 
     def clear_old(self, keep: set[str]) -> int:
         """Delete all but the newest KEEP releases, never `keep` nor the current one; how many."""
-        keep = keep | {self.current_hash()}
-        others = [f for f in self.releases.iterdir() if f.is_dir() and f.name not in keep]
-        dead = [f for f in others if f.name.startswith(".")]
-        old = sorted((f for f in others if f not in dead), key=lambda f: f.stat().st_mtime, reverse=True)[KEEP:]
+        try:
+            keep = keep | {self.current_hash()}
+            others = [f for f in self.releases.iterdir() if f.is_dir() and f.name not in keep]
+            dead = [f for f in others if f.name.startswith(".")]
+            old = sorted((f for f in others if f not in dead), key=lambda f: f.stat().st_mtime, reverse=True)[KEEP:]
+        except OSError as error:
+            # What was published before is no worse for it.
+            LOG.warning("old releases could not be cleared away: %s", error)
+            return 0
         for folder in dead + old:
             shutil.rmtree(folder, ignore_errors=True)
         return len(old)

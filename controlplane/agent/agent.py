@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -151,9 +152,9 @@ class Agent:
         return settled if memory.wanted == current else None
 
     def _reach(self, wanted: str) -> Applied:
-        """From what is current to what is wanted, where that is not the same and was not refused."""
+        """From what is current to what is wanted, where that is not the same and was not refused lately."""
         current, memory = self.files.current_hash(), self._memory()
-        bundle = self._whole(wanted) if wanted != memory.refused else None
+        bundle = None if memory.refuses(wanted, datetime.now(UTC)) else self._whole(wanted)
         bundle, base = bundle or self._whole(current), self.files.read(current)
         if bundle is None:
             return self._ended(Outcome.REFUSED, memory.reason or "Nothing that is whole is here.")
@@ -212,7 +213,7 @@ class Agent:
             if base not in ("", bundle.hash):
                 self._back(rollout, base)
             raise
-        self._remember(trying="", base="", refused="", reason="")
+        self._remember(trying="", base="", refused="", refused_at="", reason="")
         self.files.clear_old({bundle.hash, base})
         return self._ended(Outcome.APPLIED, _without([*away, *left]))
 
@@ -225,8 +226,8 @@ class Agent:
         self._remember(trying="", base="")
 
     def _not_taken(self, outcome: Outcome, bundle: Bundle, error: Exception) -> Applied:
-        """Not tried again until something else is published."""
-        self._remember(refused=bundle.hash, reason=str(error))
+        """Not tried again for an hour, unless something else is published."""
+        self._remember(refused=bundle.hash, refused_at=datetime.now(UTC).isoformat(), reason=str(error))
         return self._ended(outcome, str(error))
 
     # --- What is at hand --------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 import json
 import logging
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from controlplane.bundle import write_whole
 
 LOG = logging.getLogger(__name__)
+RETRY_REFUSED_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Memory:
     """Hashes of releases; empty: none.
 
     `wanted` is what was pulled last, with `etag`. `trying` is set before `current` is switched and cleared with the
-    verdict, `base` is the way back from it. `refused` is what the checkers or the servers would not take, and why.
+    verdict, `base` is the way back from it. `refused` is what the checkers or the servers would not take, since when
+    (ISO 8601) and why.
     """
 
     etag: str = ""
@@ -24,7 +27,15 @@ class Memory:
     trying: str = ""
     base: str = ""
     refused: str = ""
+    refused_at: str = ""
     reason: str = ""
+
+    def refuses(self, release: str, now: datetime) -> bool:
+        """Whether trying `release` again would be too early: what refused it may be gone after a while."""
+        try:
+            return release == self.refused and datetime.fromisoformat(self.refused_at) > now - RETRY_REFUSED_AFTER
+        except (ValueError, TypeError):
+            return False  # written by an older agent, or damaged
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -23,8 +23,6 @@ class Release(models.Model):
 
     UNFINISHED = (Outcome.RUNNING, Outcome.PROBATION)
     GOOD = (Outcome.PUBLISHED, Outcome.UNCHANGED)
-    # The bundle itself is at fault: it is not tried again by the loop until its hash changes.
-    AT_FAULT = (Outcome.REFUSED, Outcome.ROLLED_BACK)
 
     hash = models.CharField(max_length=64, db_index=True, help_text="The bundle's content hash.")
     base_hash = models.CharField(max_length=64, blank=True, help_text="What was current before; empty: nothing.")

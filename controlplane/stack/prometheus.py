@@ -29,6 +29,8 @@ class Prometheus(PortServer):
             f"--web.listen-address={HOST}:{port}",
             f"--web.external-url=http://{HOST}:{port}/",
             "--web.enable-lifecycle",
+            # Else an alert whose `for` is under ten minutes starts anew with the server.
+            "--rules.alert.for-grace-period=0s",
             *self.extra_arguments,
         ]
 

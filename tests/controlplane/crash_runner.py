@@ -50,9 +50,10 @@ def killed(bundles: "list[Bundle]") -> None:
             old_or_new=left in (before, wanted.hash),
             whole=whole is not None and whole.hash == left,
             outcome=str(published.outcome),
-            converged=files().current_hash() == wanted.hash and not Servers.from_settings(settings).differences(wanted),
+            converged=runs_whole(wanted),
             unfinished=Release.objects.filter(outcome__in=Release.UNFINISHED).count(),
             drafts=[path.name for path in files().releases.glob(".*.tmp")],
+            steady_since=steady_since(),
         )
 
 
@@ -69,14 +70,17 @@ def die_at(wanted: "Bundle", moment: str | float) -> None:
 
 def competing(bundles: "list[Bundle]") -> None:
     """Publishers of different bundles at the same time, over and over."""
+    before = Release.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     children = [fork(lambda wanted=wanted: compete(wanted)) for wanted in bundles]
     for child in children:
         wait_for(child)
-    rows = Release.objects.order_by("pk").values_list("outcome", "hash", "started_at", "finished_at")
+    rows = (
+        Release.objects.filter(pk__gt=before).order_by("pk").values_list("outcome", "hash", "started_at", "finished_at")
+    )
     tell(
         attempts=[[outcome, digest, start.timestamp(), end.timestamp()] for outcome, digest, start, end in rows],
         current=files().current_hash(),
-        loaded=[bundle.hash for bundle in bundles if not Servers.from_settings(settings).differences(bundle)],
+        runs=[bundle.hash for bundle in bundles if runs_whole(bundle)],
     )
 
 
@@ -88,7 +92,7 @@ def compete(wanted: "Bundle") -> None:
 
 def database_lost(bundles: "list[Bundle]") -> None:
     """Towards each bundle in turn: PostgreSQL dies after a step, the publisher goes on, and a second one settles it."""
-    for turn, moment in enumerate(("queries", "switch")):
+    for turn, moment in enumerate(("queries", "switch", "verify", "probation")):
         old, wanted = bundles[(turn + 1) % 2], bundles[turn % 2]
         if turn == 0:
             publisher(old).publish()
@@ -110,12 +114,19 @@ def database_lost(bundles: "list[Bundle]") -> None:
             next=str(following.outcome),
             converged=runs_whole(wanted),
             unfinished=Release.objects.filter(outcome__in=Release.UNFINISHED).count(),
+            steady_since=steady_since(),
         )
 
 
 def runs_whole(bundle: "Bundle") -> bool:
     current = files().current_hash() == bundle.hash and files().read(bundle.hash) == bundle
     return current and not Servers.from_settings(settings).differences(bundle)
+
+
+def steady_since() -> str:
+    """When the alert that no bundle changes began; empty where it does not fire."""
+    steady = firing_alert(Servers.from_settings(settings).prometheus, "Steady")
+    return steady.active_at.isoformat() if steady is not None else ""
 
 
 def files() -> "ReleaseFiles":
@@ -151,6 +162,7 @@ if __name__ == "__main__":
     from controlplane.publish import Publisher
     from controlplane.release_files import ReleaseFiles
     from controlplane.servers import Servers
+    from tests.controlplane.conftest import firing_alert
 
     try:
         main(sys.argv[1], sys.argv[2:])

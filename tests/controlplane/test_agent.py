@@ -4,6 +4,7 @@ It takes what the control plane has published through the same checks, and keeps
 a wrong tar, a release that its servers won't take, a control plane that is gone, SIGKILL at any step.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,15 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.alertmanager import Alertmanager
-from alerts.prometheus import ActiveAlert, Prometheus
-from controlplane.agent import agent as agent_module
-from controlplane.agent.agent import Agent, Applied, Outcome
+from alerts.prometheus import Prometheus
+from controlplane.agent.agent import GOOD, Agent, Applied, Outcome
+from controlplane.agent.memory import Memory
 from controlplane.agent.source import Source
 from controlplane.bundle import Bundle
 from controlplane.release_files import ReleaseFiles
@@ -28,7 +30,8 @@ from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import MANY_TO_MANY, OTHER, TWO, alert, bundle, rule_group
-from tests.controlplane.conftest import wait_until
+from tests.controlplane.conftest import firing_alert, steady_keeps_its_start, wait_until
+from tests.controlplane.failing_disk import FailingDisk
 from tests.controlplane.shelf import TOKEN, Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,13 +66,18 @@ class Host:
         files = {OTHER: rule_group("Other:default", *rules)} if rules else {}
         return bundle(self.alertmanager_server.url.removeprefix("http://"), files, group_wait=group_wait)
 
+    def reaches(self, wanted: Bundle) -> None:
+        """The next run, with the fault gone."""
+        assert self.agent.run().outcome in GOOD
+        assert self.runs(wanted)
+
     def runs(self, wanted: Bundle) -> bool:
         whole = self.files.read(self.files.current_hash()) == wanted
         return whole and not self.servers.differences(wanted)
 
-    def firing(self, name: str) -> ActiveAlert | None:
-        alerts = Prometheus(self.prometheus_server.url).alerts()
-        return next((a for a in alerts if a.labels["alertname"] == name and a.state == "firing"), None)
+    @property
+    def prometheus(self) -> Prometheus:
+        return Prometheus(self.prometheus_server.url)
 
 
 @pytest.fixture(scope="module")
@@ -103,25 +111,23 @@ def host(started: Host) -> Host:
     if not started.runs(wanted) or started.agent.run().outcome != Outcome.UNCHANGED:
         assert started.agent.run().outcome in (Outcome.APPLIED, Outcome.UNCHANGED)
     assert started.runs(wanted)
-    wait_until(lambda: started.firing("Steady") is not None)
+    wait_until(lambda: firing_alert(started.prometheus, "Steady") is not None)
     started.shelf.answers.clear()
     return started
 
 
 def test_a_new_release_is_applied_and_what_it_leaves_alone_lives_on(host: Host) -> None:
-    before = host.firing("Steady")
     wanted = host.bundle(alert("Other", "vector(2)"), group_wait="2s")
     host.shelf.put(wanted, {"model-inference.json": '[{"targets": ["10.0.0.7:8501"]}]\n'})
     said: list[str] = []
-    assert replace(host.agent, say=said.append).run() == Applied(Outcome.APPLIED, wanted.hash)
+    with steady_keeps_its_start(host.prometheus):
+        assert replace(host.agent, say=said.append).run() == Applied(Outcome.APPLIED, wanted.hash)
     steps = [line.split()[0] for line in said]
     assert steps == [
         *("pulled", "write", "promtool", "tests", "amtool", "queries", "switch", "reload", "verify", "probation")
     ]
     assert host.runs(wanted)
     assert "10.0.0.7" in (host.home / "current/prometheus/targets/model-inference.json").read_text()
-    after = host.firing("Steady")
-    assert before is not None and after is not None and before.active_at == after.active_at
 
     assert host.agent.run() == Applied(Outcome.UNCHANGED, wanted.hash)
     assert host.shelf.answers == [200, 304]
@@ -148,21 +154,41 @@ def test_targets_alone_change_without_a_reload(host: Host) -> None:
     ],
     ids=["promtool", "evaluation", "query"],
 )
-def test_a_release_that_is_not_taken_leaves_the_last_good_one_and_is_not_tried_again(
+def test_a_release_that_is_not_taken_leaves_the_last_good_one_and_is_not_tried_again_for_an_hour(
     host: Host, rules: list[str], outcome: Outcome, says: str
 ) -> None:
     good, bad = host.bundle(), host.bundle(*rules)
     host.shelf.put(bad)
-    first = host.agent.run()
-    assert (first.outcome, first.release) == (outcome, good.hash) and says in first.reason
-    said: list[str] = []
-    again = replace(host.agent, say=said.append).run()
-    assert again == Applied(Outcome.REFUSED, good.hash, first.reason) and not said
-    assert host.runs(good) and host.firing("Steady") is not None
+    with steady_keeps_its_start(host.prometheus):
+        first = host.agent.run()
+        assert (first.outcome, first.release) == (outcome, good.hash) and says in first.reason
+        said: list[str] = []
+        again = replace(host.agent, say=said.append).run()
+        assert again == Applied(Outcome.REFUSED, good.hash, first.reason) and not said
+        assert host.runs(good)
 
-    mended = host.bundle(alert("Other", "vector(3)"))
-    host.shelf.put(mended)
-    assert host.agent.run().outcome == Outcome.APPLIED and host.runs(mended)
+        mended = host.bundle(alert("Other", "vector(3)"))
+        host.shelf.put(mended)
+        host.reaches(mended)
+
+
+def test_what_only_the_servers_refused_is_taken_an_hour_later(host: Host) -> None:
+    """They read a damaged file, once."""
+    good, wanted = host.bundle(), host.bundle(alert("Other", "vector(13)"))
+    host.shelf.put(wanted)
+
+    def damage(line: str) -> None:
+        if line.startswith("switch"):
+            (host.files.folder(wanted.hash) / OTHER).write_text("groups: [\n")
+
+    with steady_keeps_its_start(host.prometheus):
+        applied = replace(host.agent, say=damage).run()
+        assert (applied.outcome, applied.release) == (Outcome.ROLLED_BACK, good.hash) and host.runs(good)
+        assert host.agent.run().outcome == Outcome.REFUSED
+        memory = Memory.read(host.home / "agent.json")
+        an_hour_ago = datetime.now(UTC) - timedelta(minutes=61)
+        replace(memory, refused_at=an_hour_ago.isoformat()).write(host.home / "agent.json")
+        host.reaches(wanted)
 
 
 def test_a_wrong_tar_leaves_the_last_good_release(host: Host) -> None:
@@ -191,15 +217,16 @@ def test_without_its_control_plane_a_server_with_an_old_file_is_still_brought_ba
 
     stray = host.bundle(alert("Stray", "vector(9)"), group_wait="9s")
     host.files.write(stray)
-    for server in (host.prometheus_server, host.alertmanager_server):
-        server.kill()
-        host.files.switch(stray.hash)
-        server.start()
-    host.files.switch(good.hash)
-    assert not host.runs(good)
-    applied = gone.run()
-    assert (applied.outcome, applied.release) == (Outcome.UNREACHABLE, good.hash)
-    assert "The last release stays" in applied.reason and host.runs(good)
+    with steady_keeps_its_start(host.prometheus, restarted=True):
+        for server in (host.prometheus_server, host.alertmanager_server):
+            server.kill()
+            host.files.switch(stray.hash)
+            server.start()
+        host.files.switch(good.hash)
+        assert not host.runs(good)
+        applied = gone.run()
+        assert (applied.outcome, applied.release) == (Outcome.UNREACHABLE, good.hash)
+        assert "The last release stays" in applied.reason and host.runs(good)
 
 
 def test_a_server_that_dies_after_the_switch_finds_the_last_good_release(host: Host) -> None:
@@ -210,12 +237,13 @@ def test_a_server_that_dies_after_the_switch_finds_the_last_good_release(host: H
         if line.startswith("switch"):
             host.prometheus_server.kill()
 
-    try:
-        applied = replace(host.agent, say=kill).run()
-    finally:
-        host.prometheus_server.start()
-    assert (applied.outcome, applied.release) == (Outcome.UNREACHABLE, good.hash)
-    assert host.agent.run().outcome == Outcome.APPLIED and host.runs(wanted)
+    with steady_keeps_its_start(host.prometheus, restarted=True):
+        try:
+            applied = replace(host.agent, say=kill).run()
+        finally:
+            host.prometheus_server.start()
+        assert (applied.outcome, applied.release) == (Outcome.UNREACHABLE, good.hash) and host.runs(good)
+        host.reaches(wanted)
 
 
 @pytest.mark.parametrize("step", ["pulled", "queries", "switch", "probation"])
@@ -227,19 +255,19 @@ def test_an_agent_killed_at_any_step_leaves_a_whole_release_and_the_next_goes_on
         if line.startswith(step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    child = os.fork()
-    if child == 0:
-        try:
-            replace(host.agent, say=die).run()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    left = host.files.current_hash()
-    assert left in (old.hash, wanted.hash) and host.files.read(left) in (old, wanted)
-    assert host.agent.run().outcome in (Outcome.APPLIED, Outcome.UNCHANGED)
-    assert host.runs(wanted)
-    assert host.agent.run() == Applied(Outcome.UNCHANGED, wanted.hash)
+    with steady_keeps_its_start(host.prometheus):
+        child = os.fork()
+        if child == 0:
+            try:
+                replace(host.agent, say=die).run()
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        left = host.files.current_hash()
+        assert left in (old.hash, wanted.hash) and host.files.read(left) in (old, wanted)
+        host.reaches(wanted)
+        assert host.agent.run() == Applied(Outcome.UNCHANGED, wanted.hash)
 
 
 def test_a_host_without_alertmanager_is_content_with_prometheus(host: Host) -> None:
@@ -251,18 +279,24 @@ def test_a_host_without_alertmanager_is_content_with_prometheus(host: Host) -> N
     assert "group_wait: 1s" in Alertmanager(host.alertmanager_server.url).status().config
 
 
-def test_a_full_disk_is_said_and_the_servers_stay_where_they_are(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    good = host.bundle()
-    host.shelf.put(host.bundle(alert("Other", "vector(10)")))
-    with monkeypatch.context() as patched:
-        patched.setattr(agent_module, "write_targets", full)
-        applied = host.agent.run()
-    assert (applied.outcome, applied.release) == (Outcome.FAILED, good.hash) and "No space left" in applied.reason
-    assert host.runs(good)
-    assert host.agent.run().outcome == Outcome.APPLIED
+def test_a_disk_that_fails_at_any_write_leaves_a_whole_release(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full and read-only in turn: the release and the targets, what is remembered, the switch."""
+    good, wanted = host.bundle(), host.bundle(alert("Other", "vector(10)"))
+    host.shelf.put(wanted)
+    failures = 0
+    with steady_keeps_its_start(host.prometheus):
+        while True:
+            with monkeypatch.context() as patched:
+                disk = FailingDisk(patched, failures, (errno.ENOSPC, errno.EROFS)[failures % 2])
+                applied = host.agent.run()
+            if not disk.hit:
+                break
+            failures += 1
+            assert applied.outcome == Outcome.FAILED and os.strerror(disk.code) in applied.reason
+            assert host.files.read(host.files.current_hash()) in (good, wanted)
+            assert host.servers.differences(good) == [] or host.servers.differences(wanted) == []
+        assert failures > 20
+        assert applied.outcome in GOOD and host.runs(wanted)
 
 
 def command(host: Host, url: str) -> subprocess.CompletedProcess[str]:

@@ -25,8 +25,14 @@ from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from controlplane.targets import sync_targets
 from tests.controlplane.addresses import free_address
-from tests.controlplane.bundles import OTHER, alert, rule_group
-from tests.controlplane.conftest import Pair
+from tests.controlplane.conftest import (
+    Pair,
+    firing_alert,
+    steady_keeps_its_start,
+    the_next_run_reaches,
+    time_passes,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -63,16 +69,14 @@ def all_four(pair: Pair, base: Bundle, twins: Twins, settings: Settings) -> Serv
     for server in (*servers.prometheuses, *servers.alertmanagers):
         server.reload()
     assert servers.count == 4 and not servers.differences(base)
+    wait_until(lambda: all(firing_alert(prometheus, "Steady") for prometheus in servers.prometheuses))
     return servers
 
 
-def wanted_by(pair: Pair, expr: str) -> Bundle:
-    return pair.bundle({OTHER: rule_group("Other:default", alert("Other", expr))}, group_wait=f"{len(expr)}s")
-
-
 def test_all_run_the_release_once_it_is_published(pair: Pair, all_four: Servers) -> None:
-    wanted = wanted_by(pair, "vector(2)")
-    published = pair.publish(wanted, servers=all_four)
+    wanted = pair.edit("vector(2)")
+    with steady_keeps_its_start(*all_four.prometheuses):
+        published = pair.publish(wanted, servers=all_four)
     assert (published.outcome, published.reason) == (Outcome.PUBLISHED, "")
     assert not all_four.differences(wanted)
     health = {rule.health for p in all_four.prometheuses for group in p.rules() for rule in group.rules}
@@ -80,18 +84,19 @@ def test_all_run_the_release_once_it_is_published(pair: Pair, all_four: Servers)
 
 
 def test_who_is_down_is_named_and_finds_the_release_when_it_starts(pair: Pair, all_four: Servers, twins: Twins) -> None:
-    wanted = wanted_by(pair, "vector(22)")
-    twins.prometheus.kill()
-    try:
-        published = pair.publish(wanted, servers=all_four)
-        assert published.outcome == Outcome.PUBLISHED
-        assert twins.prometheus.url in published.reason and "Connection refused" in published.reason
-        assert published.release is not None and published.release.reason == published.reason
-        assert pair.runs(wanted)
-        again = pair.publish(wanted, servers=all_four)
-        assert again.outcome == Outcome.UNCHANGED and twins.prometheus.url in again.reason
-    finally:
-        twins.prometheus.start()
+    wanted = pair.edit("vector(22)")
+    with steady_keeps_its_start(*all_four.prometheuses, restarted=True):
+        twins.prometheus.kill()
+        try:
+            published = pair.publish(wanted, servers=all_four)
+            assert published.outcome == Outcome.PUBLISHED
+            assert twins.prometheus.url in published.reason and "Connection refused" in published.reason
+            assert published.release is not None and published.release.reason == published.reason
+            assert pair.runs(wanted)
+            again = pair.publish(wanted, servers=all_four)
+            assert again.outcome == Outcome.UNCHANGED and twins.prometheus.url in again.reason
+        finally:
+            twins.prometheus.start()
     assert not all_four.differences(wanted)
     assert pair.publish(wanted, servers=all_four).reason == ""
 
@@ -100,18 +105,16 @@ def test_who_was_cut_off_is_brought_up_by_the_next_run_and_alerts_live_on(
     pair: Pair, all_four: Servers, twins: Twins, prometheus_server: Callable[..., PrometheusServer]
 ) -> None:
     """It never stopped, so it runs the release of before: whole, until it is reached again."""
-    wanted = wanted_by(pair, "vector(222)")
+    wanted = pair.edit("vector(222)")
     unreachable = Prometheus(f"http://{free_address()}", timeout=1)
     cut_off = Servers((pair.prometheus, unreachable), all_four.alertmanagers)
-    before = pair.firing("Steady")
-    assert pair.publish(wanted, servers=cut_off).outcome == Outcome.PUBLISHED
-    assert all_four.differences(wanted), "the second Prometheus was not asked"
-    assert all(twins.prometheus.url in difference for difference in all_four.differences(wanted))
+    with steady_keeps_its_start(*all_four.prometheuses):
+        assert pair.publish(wanted, servers=cut_off).outcome == Outcome.PUBLISHED
+        assert all_four.differences(wanted), "the second Prometheus was not asked"
+        assert all(twins.prometheus.url in difference for difference in all_four.differences(wanted))
 
-    assert pair.publish(wanted, servers=all_four).outcome == Outcome.PUBLISHED
-    assert not all_four.differences(wanted)
-    after = pair.firing("Steady")
-    assert before is not None and after is not None and before.active_at == after.active_at
+        assert pair.publish(wanted, servers=all_four).outcome == Outcome.PUBLISHED
+        assert not all_four.differences(wanted)
 
 
 def test_one_that_will_not_run_it_takes_all_of_them_back(
@@ -120,9 +123,13 @@ def test_one_that_will_not_run_it_takes_all_of_them_back(
     (tmp_path / "prometheus.yml").write_text("global: {evaluation_interval: 1s}")
     stranger = Prometheus(prometheus_server(tmp_path / "prometheus.yml").url)
     mixed = Servers((*all_four.prometheuses, stranger), all_four.alertmanagers)
-    published = pair.publish(wanted_by(pair, "vector(3)"), servers=mixed)
-    assert published.outcome == Outcome.FAILED and f"{stranger.url}: Prometheus has not loaded" in published.reason
-    assert pair.runs(base) and not all_four.differences(base)
+    wanted = pair.edit("vector(3)")
+    with steady_keeps_its_start(*all_four.prometheuses):
+        published = pair.publish(wanted, servers=mixed)
+        assert published.outcome == Outcome.FAILED and f"{stranger.url}: Prometheus has not loaded" in published.reason
+        assert pair.runs(base) and not all_four.differences(base)
+        time_passes(minutes=6)
+        the_next_run_reaches(pair, wanted, servers=all_four)
 
 
 def test_one_that_dies_after_the_switch_is_left_behind(pair: Pair, all_four: Servers, twins: Twins) -> None:
@@ -130,21 +137,25 @@ def test_one_that_dies_after_the_switch_is_left_behind(pair: Pair, all_four: Ser
         if step == "switch":
             twins.alertmanager.kill()
 
-    wanted = wanted_by(pair, "vector(4)")
-    try:
-        published = pair.publish(wanted, servers=all_four, checkpoint=kill)
-    finally:
-        twins.alertmanager.start()
+    wanted = pair.edit("vector(4)")
+    with steady_keeps_its_start(*all_four.prometheuses):
+        try:
+            published = pair.publish(wanted, servers=all_four, checkpoint=kill)
+        finally:
+            twins.alertmanager.start()
     assert published.outcome == Outcome.PUBLISHED and twins.alertmanager.url in published.reason
     assert pair.runs(wanted) and not all_four.differences(wanted)
 
 
 def test_without_any_of_a_kind_nothing_is_changed(pair: Pair, base: Bundle, all_four: Servers) -> None:
     nobody = Servers.at([f"http://{free_address()}" for _ in range(2)], [pair.alertmanager_server.url], timeout=1)
-    published = pair.publish(wanted_by(pair, "vector(5)"), servers=nobody)
-    assert published.outcome == Outcome.UNREACHABLE and "Nothing was changed" in published.reason
-    assert all(server.url in published.reason for server in nobody.prometheuses)
-    assert pair.runs(base)
+    wanted = pair.edit("vector(5)")
+    with steady_keeps_its_start(*all_four.prometheuses):
+        published = pair.publish(wanted, servers=nobody)
+        assert published.outcome == Outcome.UNREACHABLE and "Nothing was changed" in published.reason
+        assert all(server.url in published.reason for server in nobody.prometheuses)
+        assert pair.runs(base) and not all_four.differences(base)
+        the_next_run_reaches(pair, wanted, servers=all_four)
 
 
 def test_each_is_a_peer_of_its_own_on_the_page_and_in_the_metrics(

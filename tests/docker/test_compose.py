@@ -185,7 +185,7 @@ def test_servers_read_the_bundle_where_the_control_plane_writes_it() -> None:
     assert f"PLUMBLINE_HOME={HOME}\n" in DOCKERFILES["control plane"].read_text()
     assert f"--config.file={HOME}/current/{PROMETHEUS_CONFIG}" in command("prometheus")
     assert f"--config.file={HOME}/current/{ALERTMANAGER_CONFIG}" in command("alertmanager")
-    assert "--web.enable-lifecycle" in command("prometheus")
+    assert "--web.enable-lifecycle --rules.alert.for-grace-period=0s" in command("prometheus")
     provisioning = SERVICES["grafana"]["environment"]["GF_PATHS_PROVISIONING"]
     folder = provisioning.removeprefix(f"{HOME}/current/")
     for kind in ("dashboards", "datasources"):
