@@ -3,9 +3,11 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.html import escape
 
 from models_registry import traffic
 from models_registry.actor import SYSTEM
+from models_registry.edits import save_feature
 from models_registry.models import Change, Feature, MLModel, ModelVersion, Replica
 from tests.fixtures.registry import SHA256, Registry, make_baseline, make_model, make_pipeline, make_team
 
@@ -156,8 +158,11 @@ def test_a_change_shows_its_difference(web: Client, registry: Registry):
 
 
 def test_typed_text_is_escaped(web: Client, registry: Registry):
+    """It is on each of these pages, as text."""
     evil = "<script>alert(1)</script>"
-    Feature.objects.create(model=registry.model, name=evil)
     MLModel.objects.filter(name="fraud").update(description=evil)
-    for address in ("feature/", f"mlmodel/{registry.model.pk}/change/", "mlmodel/", "change/"):
-        assert evil not in web.get(f"{ADMIN}/{address}").content.decode()
+    change = save_feature(Feature(model=registry.model, name=evil), actor=SYSTEM, reason=evil)
+    assert change is not None
+    for address in ("feature/", f"mlmodel/{registry.model.pk}/change/", "change/", f"change/{change.pk}/change/"):
+        page = web.get(f"{ADMIN}/{address}").content.decode()
+        assert evil not in page and escape(evil) in page, address

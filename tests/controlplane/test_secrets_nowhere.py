@@ -38,6 +38,7 @@ from controlplane.rendering import render_bundle
 from controlplane.servers import Servers
 from drift.models import BusinessProxy, DriftCheck
 from models_registry.actor import SYSTEM
+from models_registry.edits import save_team
 from models_registry.models import Change, Receiver, Replica
 from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import OTHER, alert, rule_group
@@ -92,9 +93,8 @@ def secretive(plumbline_home: Path, tmp_path: Path, settings: Settings, monkeypa
 def full(registry: Registry, superuser: User, tmp_path: Path) -> tuple[str, ...]:
     """A registry with a row of every kind; the secrets that only now came to be."""
     model, team = registry.model, registry.team
-    Receiver.objects.filter(team=team, severity="page").update(
-        kind="pagerduty", address="", secret_file=str(tmp_path / "pager")
-    )
+    pager = Receiver(team=team, severity="page", kind="pagerduty", secret_file=str(tmp_path / "pager"))
+    save_team(team, receivers=[pager, *team.receivers.exclude(severity="page")], actor=SYSTEM)
     _, token = tokens.issue(superuser, "ci")
     user = make_user("carol", team)
     make_baseline(model)
@@ -134,8 +134,9 @@ def test_no_file_of_the_bundle_holds_a_secret(secretive: None, full: tuple[str, 
 def test_the_export_and_the_changes_hold_no_secret(secretive: None, full: tuple[str, ...]) -> None:
     assert leaks(registry_file.export(), full) == []
     assert "/pager" in registry_file.export()
-    for kind in (Change, Release):
-        assert leaks(serializers.serialize("json", kind.objects.all()), full) == []
+    changes, releases = (serializers.serialize("json", kind.objects.all()) for kind in (Change, Release))
+    assert leaks(changes + releases, full) == []
+    assert "/pager" in changes
 
 
 # --- What is answered -------------------------------------------------------------------------------------------
@@ -229,9 +230,16 @@ def test_the_loop_logs_no_secret_while_nobody_can_be_reached(
 
 
 def test_publishing_logs_no_secret_whether_it_succeeds_or_not(
-    secretive: None, full: tuple[str, ...], pair: Pair, base: Bundle, caplog: pytest.LogCaptureFixture
+    secretive: None,
+    full: tuple[str, ...],
+    pair: Pair,
+    base: Bundle,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # `base` lets the settings lead to real servers.
+    # `base` lets the settings lead to real servers; beside them stands one that is away, and is named.
+    away = free_address()
+    settings.FURTHER_PROMETHEUS_URLS = [f"http://plumbline:{SECRETS['prometheus']}@{away}"]
     said: list[str] = []
     with caplog.at_level(logging.DEBUG):
         for expression in ("vector(1)", "up >"):
@@ -241,7 +249,8 @@ def test_publishing_logs_no_secret_whether_it_succeeds_or_not(
     outcomes = set(Release.objects.values_list("outcome", flat=True))
     assert {Release.Outcome.PUBLISHED, Release.Outcome.REFUSED} <= outcomes
     assert leaks(caplog.text + "\n".join(said), full) == []
-    assert leaks(serializers.serialize("json", Release.objects.all()), full) == []
+    releases = serializers.serialize("json", Release.objects.all())
+    assert leaks(releases, full) == [] and away in releases
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from typing import Any
 
 import django
 
@@ -12,6 +15,7 @@ from django.conf import settings  # noqa: E402
 from models_registry import traffic  # noqa: E402
 from models_registry.actor import Actor  # noqa: E402
 from models_registry.models import Change, MLModel, Traffic  # noqa: E402
+from models_registry.split import Split  # noqa: E402
 from models_registry.traffic import TrafficError  # noqa: E402
 from tests.fixtures.registry import make_model  # noqa: E402
 
@@ -19,9 +23,11 @@ SHIFTS = 20
 
 
 def shift(name: str, start: int) -> None:
-    """Wait for a line on standard input, then shift again and again; prints how many Changes it wrote."""
+    """Say so once ready, wait for a line on standard input, shift again and again; prints how many Changes it wrote."""
     model = MLModel.objects.get(name="fraud")
+    traffic.read_split = slow(traffic.read_split)
     written = 0
+    print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()
     for n in range(SHIFTS):
         done = False
@@ -33,6 +39,17 @@ def shift(name: str, start: int) -> None:
                 if "being changed by others" not in str(error):
                     raise
     print(written)  # noqa: T201
+
+
+def slow(read: Callable[..., Split]) -> Callable[..., Split]:
+    """`read`, and time for the other process between it and the write: else the race is seldom lost."""
+
+    def reading(*arguments: Any) -> Split:
+        found = read(*arguments)
+        time.sleep(0.003)
+        return found
+
+    return reading
 
 
 def report() -> None:

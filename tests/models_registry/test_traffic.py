@@ -171,6 +171,8 @@ def test_two_processes_lose_no_change_and_mix_no_state(shared_database: dict[str
     """Each Change's `before` is the `after` of the one before it: no write is lost, and none is written twice."""
     assert process(shared_database, "seed").wait(60) == 0
     shifting = [process(shared_database, "shift", name, start) for name, start in (("one", "20"), ("two", "60"))]
+    # Side by side: the one that starts later must not find the other at its end.
+    assert [p.stdout.readline() for p in shifting if p.stdout] == ["ready\n"] * 2
     with ThreadPoolExecutor() as pool:
         outputs = list(pool.map(lambda p: p.communicate("go\n", timeout=60), shifting))
     assert [p.returncode for p in shifting] == [0, 0], [errors for _, errors in outputs]

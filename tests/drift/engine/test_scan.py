@@ -149,10 +149,11 @@ def test_a_scan_past_its_memory_fails_instead_of_filling_the_disk(tmp_path: Path
 
 
 def test_folders_that_look_like_columns_or_patterns_are_only_folders(tmp_path: Path) -> None:
-    folder = tmp_path / "model=a[1]*" / "x=9"
-    folder.mkdir(parents=True)
-    counted = scan([write_rows(folder / "it's?.parquet", {"x": [0.5]})], Question(NUMBER))
-    assert counted.features["x"].bins == (0, 1, 0)
+    meant, matching = tmp_path / "model=a[1]*/x=9/it's?.parquet", tmp_path / "model=a1b/x=9/it'sx.parquet"
+    for file, values in ((meant, [0.5]), (matching, [7.0, 8.0])):
+        file.parent.mkdir(parents=True)
+        write_rows(file, {"x": values})
+    assert scan([meant], Question(NUMBER)).features["x"].bins == (0, 1, 0)
 
 
 FEATURE_NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
