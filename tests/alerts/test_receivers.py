@@ -12,6 +12,7 @@ from alerts.receivers.slices import CONFIGURATIONS
 from alerts.routing import render_alertmanager
 from models_registry.fleet import Fleet, FleetReceiver, FleetTeam
 from models_registry.models import Receiver
+from telemetry.receiver_versions import TEAMS_FILE_SINCE, WEBHOOK_FILE_SINCE
 from tests.alerts import tools
 from tests.alerts.fleets import OPTIONS, written
 
@@ -30,8 +31,11 @@ RECEIVERS = {
     "email": FleetReceiver("page", "email", "{{x}}@example.com, b@example.com", ""),
     "teams": FleetReceiver("page", "teams", "", "/run/secrets/teams"),
 }
-# What Debian 12's Alertmanager can't be asked about: it refuses the whole file.
-NEWER = {"teams": RECEIVERS["teams"], "webhook": FleetReceiver("page", "webhook", "", "/run/secrets/hook")}
+# What Debian 12's Alertmanager refuses, with the whole file, and Debian 13's takes.
+NEWER = {
+    "teams": (RECEIVERS["teams"], TEAMS_FILE_SINCE),
+    "webhook": (FleetReceiver("page", "webhook", "", "/run/secrets/hook"), WEBHOOK_FILE_SINCE),
+}
 
 
 def rendered(receiver: FleetReceiver) -> str:
@@ -59,15 +63,17 @@ def test_alertmanager_takes_it(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(NEWER))
-def test_an_alertmanager_of_0_25_refuses_the_newer_ones_which_is_why_the_registry_does(
+def test_the_present_alertmanager_takes_the_newer_ones_from_the_version_that_the_registry_names(
     tmp_path: Path, kind: str
 ) -> None:
-    outcome = check(NEWER[kind], tmp_path)
-    assert not outcome.accepted
-    assert "msteams_configs not found" in outcome.text or "url_file not found" in outcome.text
+    receiver, since = NEWER[kind]
+    outcome = check(receiver, tmp_path)
+    assert outcome.accepted == (tools.alertmanager_version() >= since), outcome.text
+    refused = "msteams_configs not found" in outcome.text or "url_file not found" in outcome.text
+    assert refused != outcome.accepted
 
 
-@pytest.mark.parametrize("receiver", [*RECEIVERS.values(), NEWER["webhook"]], ids=lambda receiver: receiver.kind)
+@pytest.mark.parametrize("receiver", [*RECEIVERS.values(), NEWER["webhook"][0]], ids=lambda receiver: receiver.kind)
 def test_it_is_told_of_the_end_and_names_secrets_by_their_files(receiver: FleetReceiver) -> None:
     configuration = section(receiver)
     assert configuration["send_resolved"] is True

@@ -1,11 +1,13 @@
 """promtool and amtool, run on files."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.stack import binaries
 from telemetry import promql
+from telemetry.receiver_versions import Version, version_of
 
 PROMTOOL = binaries.find("prometheus", "promtool")
 AMTOOL = binaries.find("prometheus-alertmanager", "amtool")
@@ -21,7 +23,7 @@ class Outcome:
 
 def run(*arguments: str | Path, folder: Path) -> Outcome:
     done = subprocess.run(
-        [str(a) for a in arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [str(a) for a in arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     return Outcome(done.returncode == 0, done.stdout + done.stderr)
 
@@ -40,6 +42,14 @@ def run_proofs(folder: Path, pattern: str = "*.yml") -> Outcome:
 
 def check_routes(folder: Path) -> Outcome:
     return run(AMTOOL, "check-config", "alertmanager/alertmanager.yml", folder=folder)
+
+
+def alertmanager_version() -> Version:
+    """Of the one that is installed."""
+    outcome = run(AMTOOL, "--version", folder=Path.cwd())
+    found = re.search(r"version (\S+)", outcome.text)
+    assert found, outcome.text
+    return version_of(found[1])
 
 
 def receivers_of(folder: Path, **labels: str) -> list[str]:
