@@ -19,7 +19,7 @@ from alerts.kinds.error_budget_burn import NAME, NO_DATA_FOR, BurnKind
 from alerts.objectives import AVAILABILITY, LATENCY, ObjectiveRow
 from alerts.options import RenderOptions
 from alerts.proof_series import exact, just_reaching, labelled, value
-from alerts.proofs import expected_alert
+from alerts.proofs import STRANGER, expected_alert
 from alerts.rule import AlertRule
 from alerts.yaml_text import dump
 from telemetry import names, promql
@@ -225,7 +225,13 @@ def exactly_at_the_limits(objective: ObjectiveRow, scope: Scope) -> Iterator[Sit
     shares = dict.fromkeys(
         burn_rate.windows(days, scope.options), min(fastest * (1 + _LIMIT_NEARNESS), (fastest + 1) / 2)
     )
-    series = _recorded(objective, scope, shares, [tier.long_window(days) for tier in tiers])
+    long_windows = [tier.long_window(days) for tier in tiers]
+    # The same of another model, and of another objective of this one: no rule is about those.
+    strangers = (
+        replace(objective, model=f"{STRANGER}-{objective.model}"),
+        replace(objective, name=f"{STRANGER}-{objective.name}"),
+    )
+    series = {s: v for o in (objective, *strangers) for s, v in _recorded(o, scope, shares, long_windows).items()}
     yield Situation("exactly enough to judge by", series, (Look(_GIVEN_STEPS, tiers),))
 
 
@@ -276,7 +282,8 @@ def guarded(objective: ObjectiveRow, of_model: list[ObjectiveRow], scope: Scope,
     measured = {each: values for other in of_model for each, values in _counters(other, good).items()}
     # Of a shorter period, whose windows hold no two samples of this proof: its own proof shows it measured.
     unseen = tuple(other for other in of_model if base_window(other.period_days, scope.options) < step)
-    yield Situation("served and measured", {**served, **measured}, _silent(end), missing=unseen)
+    stranger = {weight_series(f"{STRANGER}-{objective.model}", "v1"): f"1+0x{end}"}
+    yield Situation("served and measured", {**served, **measured, **stranger}, _silent(end), missing=unseen)
     # What one objective lacks, the others of its model lack as well.
     every = tuple(of_model)
     yield Situation("served, yet nothing is counted", served, _silent(end), missing=every)

@@ -29,7 +29,7 @@ _LONG_STEP = 240
 _TOGETHER = 10
 DEFAULT_CASE_INTERVAL = "1m"
 # A model that no policy holds for: no name of a model begins like this.
-_STRANGER = "_stranger"
+STRANGER = "_stranger"
 
 
 def render_proofs(rules: list[AlertRule]) -> dict[str, str]:
@@ -214,7 +214,7 @@ def _traffic_until(last: int, series: str, values: str) -> str:
 def _beside_stranger(case: Case) -> dict[str, str]:
     """The case's series, and the same of a model that the rule is not about: it must not fire for that one."""
     model = promql.equals(names.MODEL, case.labels.get(names.MODEL, ""))
-    stranger = promql.equals(names.MODEL, _STRANGER)
+    stranger = promql.equals(names.MODEL, STRANGER)
     return {s: v for series, v in case.series.items() for s, v in ((series, v), (series.replace(model, stranger), v))}
 
 

@@ -23,7 +23,8 @@ _TOKENS = re.compile(
     r"|(?P<compare>>=|<=|==|!=|>|<)"
     r"|(?P<number>\d+(?:\.\d+)?)"
 )
-_OF_MODELS = re.compile(rf'{names.MODEL}=~"[^"]*",?')
+# A selector is joined with the others, which keep it to the same: a mistake in one of them doesn't show.
+_JOINED = {names.MODEL: "models", names.OBJECTIVE: "objectives"}
 COMPARISONS = {">": (">=", "<"), ">=": (">", "<"), "==": ("!=", ">="), "<": ("<=", ">"), "<=": ("<", ">")}
 SETS = {"and": ("unless",), "unless": ("and",)}
 
@@ -46,8 +47,10 @@ def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
             seen[name] = seen.get(name, 0) + 1
             text = expression[: token.start()] + instead + expression[token.end() :]
             yield Mutant(f"{name} (#{seen[name]})", {**rule, "expr": text})
-    if _OF_MODELS.search(expression):
-        yield Mutant("matcher: of all models", {**rule, "expr": _OF_MODELS.sub("", expression)})
+    for label, what in _JOINED.items():
+        everywhere = re.sub(rf'\b{label}=~?"[^"]*"', f'{label}=~".*"', expression)
+        if everywhere != expression:
+            yield Mutant(f"matcher: of all {what}", {**rule, "expr": everywhere})
     if "for" in rule:
         yield Mutant("for: none", {key: value for key, value in rule.items() if key != "for"})
         yield Mutant("for: twice as long", {**rule, "for": promql.duration(2 * promql.seconds(rule["for"]))})
@@ -60,8 +63,8 @@ def mutants(rule: Mapping[str, Any]) -> Iterator[Mutant]:
 def _mistakes(token: re.Match[str]) -> Iterator[tuple[str, str, str]]:
     """(kind, what is there, what stands there instead)."""
     there = token[0]
-    if token["label"] == names.MODEL:
-        return  # joined with the others, which keep it to the same models: all of them at once, below
+    if token["label"] in _JOINED:
+        return  # all of them at once, above
     if token["matcher"]:
         yield "matcher", there, token["before"] if token["before"] == "{" else ""
         opposite = {"=": "!=", "!=": "=", "=~": "!~"}[token["sign"]]
