@@ -208,19 +208,22 @@ def at_the_limits(objective: ObjectiveRow, scope: Scope, step: int) -> Iterator[
 
 
 def exactly_at_the_limits(objective: ObjectiveRow, scope: Scope) -> Iterator[Situation]:
-    """One window of a tier exactly at what it tolerates; then, of all tiers, exactly what is enough to judge by.
+    """One window of each tier exactly at what it tolerates; then of all tiers exactly what is enough to judge by.
 
     Given as if recorded, without the counters: no rate is exactly a number that is asked for.
     """
     days, tiers = objective.period_days, _tiers(objective)
-    for tier in tiers:
-        limit = float(tier.threshold(objective))
-        over = min(limit * (1 + _LIMIT_NEARNESS), (limit + 1) / 2)
-        long, short = tier.long_window(days), tier.short_window(days, scope.options)
-        for words, at in (("long", long), ("short", short)):
-            shares = {long: over, short: over, at: limit}
-            series = _recorded(objective, scope, shares, [long])
-            yield Situation(f"the {words} window exactly at the limit of {tier.name}", series, _silent(_GIVEN_STEPS))
+    for some in _apart(tiers, days, scope):
+        for words in ("long", "short"):
+            shares: dict[int, float] = {}
+            for tier in some:
+                limit = float(tier.threshold(objective))
+                over = min(limit * (1 + _LIMIT_NEARNESS), (limit + 1) / 2)
+                long, short = tier.long_window(days), tier.short_window(days, scope.options)
+                shares |= {long: limit, short: over} if words == "long" else {long: over, short: limit}
+            series = _recorded(objective, scope, shares, [tier.long_window(days) for tier in some])
+            name = f"the {words} windows exactly at the limits of {', '.join(tier.name for tier in some)}"
+            yield Situation(name, series, _silent(_GIVEN_STEPS))
     fastest = float(tiers[0].threshold(objective))
     shares = dict.fromkeys(
         burn_rate.windows(days, scope.options), min(fastest * (1 + _LIMIT_NEARNESS), (fastest + 1) / 2)
@@ -233,6 +236,19 @@ def exactly_at_the_limits(objective: ObjectiveRow, scope: Scope) -> Iterator[Sit
     )
     series = {s: v for o in (objective, *strangers) for s, v in _recorded(o, scope, shares, long_windows).items()}
     yield Situation("exactly enough to judge by", series, (Look(_GIVEN_STEPS, tiers),))
+
+
+def _apart(tiers: Iterable[Tier], days: int, scope: Scope) -> list[list[Tier]]:
+    """The tiers in as few groups as have no window in common: promtool takes its time for each situation."""
+    groups: list[tuple[set[int], list[Tier]]] = []
+    for tier in tiers:
+        windows = {tier.long_window(days), tier.short_window(days, scope.options)}
+        used, group = next(((u, g) for u, g in groups if not u & windows), (set(), []))
+        if not group:
+            groups.append((used, group))
+        used |= windows
+        group.append(tier)
+    return [group for _, group in groups]
 
 
 def _recorded(

@@ -194,7 +194,6 @@ def test_what_is_recorded_slowly_never_goes_stale_between_two_evaluations() -> N
 # --- The proofs ----------------------------------------------------------------------------------------------------
 
 OBJECTIVES = {
-    "two kinds": (availability(), latency()),
     "lenient ones over a week": (availability(0.5, 7), latency(0.9, 7, limit=5.0)),
     "two that count the same, over a quarter": (
         replace(availability(0.9999, 90), name="strict"),
