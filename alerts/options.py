@@ -40,6 +40,11 @@ class RenderOptions:
     check_intervals: Mapping[str, int] = field(default_factory=dict)
     check_interval: int = 900
 
+    @property
+    def quality_interval(self) -> int:
+        """Seconds between two evaluations of a quality alert. Oftener than the exporter is scraped shows nothing."""
+        return max(self.evaluation_interval, self.drift_scrape_interval)
+
     def check_interval_of(self, model_name: str) -> int:
         """Seconds between two drift checks of the model."""
         return self.check_intervals.get(model_name, self.check_interval)

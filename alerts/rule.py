@@ -74,6 +74,13 @@ def catalogue_rule(kind: AlertKind, policy: Policy, options: RenderOptions) -> A
     )
 
 
+def evaluated_every(kind: AlertKind | None, options: RenderOptions) -> int:
+    """Seconds between two evaluations of an alert; `None` is a custom one."""
+    if kind is not None and kind.plane is Plane.QUALITY:
+        return options.quality_interval
+    return options.evaluation_interval
+
+
 def text_values(kind: AlertKind, scope: Scope) -> dict[str, str]:
     """What the kind's texts may name beside the alert's labels: its limits, its window and how long it waited."""
     limits = {p.name: annotations.readable(scope.limit(p.name), p.unit) for p in kind.parameters}

@@ -16,7 +16,7 @@ from alerts.kinds.error_budget_burn import BurnKind
 from alerts.options import RenderOptions
 from alerts.policies import Policies
 from alerts.proofs import render_proofs
-from alerts.rule import AlertRule, catalogue_rule
+from alerts.rule import AlertRule, catalogue_rule, evaluated_every
 from alerts.yaml_text import dump
 from models_registry.fleet import Fleet
 from telemetry import promql
@@ -66,4 +66,5 @@ def _group(rule: AlertRule, options: RenderOptions) -> dict[str, Any]:
     if rule.keep_firing:
         written["keep_firing_for"] = promql.duration(rule.keep_firing)
     written |= {"labels": dict(rule.labels), "annotations": dict(rule.annotations)}
-    return {"name": rule.group, "interval": promql.duration(options.evaluation_interval), "rules": [written]}
+    interval = promql.duration(evaluated_every(rule.kind, options))
+    return {"name": rule.group, "interval": interval, "rules": [written]}

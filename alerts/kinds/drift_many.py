@@ -2,7 +2,7 @@
 
 import math
 
-from alerts.expressions import Expr, count_by, max_by, series
+from alerts.expressions import Expr, call, count_by, max_by, series
 from alerts.guards import VERSION_LABELS, carrying_traffic, weight_series
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
@@ -27,12 +27,15 @@ def _drifting_or_none(scope: Scope) -> Expr:
     return _drifting(scope).otherwise(_all(scope).times(0))
 
 
+def _enough(scope: Scope) -> Expr:
+    """How many are many: that share of all, but not fewer than the fewest, nor more than is many of itself."""
+    # Rounded, since 0.2 * 35 is a little more than 7.
+    share = call("round", _all(scope).times(scope.limit("share")), 0.001)
+    return call("clamp_max", call("clamp_min", share, scope.limit("fewest")), scope.limit("features"))
+
+
 def expression(scope: Scope) -> Expr:
-    drifting = _drifting(scope)
-    many = drifting.at_least(scope.limit("features"))
-    part = _drifting(scope.beside).over(_all(scope.beside)).at_least(scope.limit("share"))
-    few = drifting.at_least(scope.limit("fewest")).and_on(VERSION_LABELS, part)
-    return carrying_traffic(many.otherwise(few), scope)
+    return carrying_traffic(_drifting(scope).at_least(_enough(scope.beside)), scope)
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:

@@ -26,7 +26,11 @@ EQUAL = {
     ],
     "MLDriftCheckFailing": [(r"operator: == -> >= ", FLAG)],
     "MLDriftCriticalFeatureDetected": [(r"operator: == -> >= ", FLAG)],
-    "MLDriftManyFeatures": [(r"threshold: (3 -> 2.25|2 -> 1.5) ", WHOLE), (r"operator: == -> >= ", FLAG)],
+    "MLDriftManyFeatures": [
+        (r"threshold: (3 -> 2.25|2 -> 1.5) ", WHOLE),
+        (r"threshold: 0.001 -> ", "it takes away what floating-point adds, whatever it rounds to"),
+        (r"operator: == -> >= ", FLAG),
+    ],
     "MLInferenceHighErrorRate": [(r"operator: >= -> > \(#1\)", RECKONED)],
     "MLPredictionDistributionShift": [
         (r"operator: >= -> > \(#1\)", RECKONED),

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.django_db
 def quick(settings: Settings) -> None:
     """Intervals of a test rather than of production."""
     settings.EVALUATION_INTERVAL_SECONDS = settings.SCRAPE_INTERVAL_SECONDS = 1
+    settings.DRIFT_SCRAPE_INTERVAL_SECONDS = 1
     settings.GRAFANA_URL = ""
 
 

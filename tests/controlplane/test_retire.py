@@ -67,6 +67,7 @@ def control_plane(settings: Settings) -> Iterator[ControlPlane]:
     plane = ControlPlane()
     settings.PLUMBLINE_TARGET = f"127.0.0.1:{plane.server.server_port}"
     settings.EVALUATION_INTERVAL_SECONDS = settings.SCRAPE_INTERVAL_SECONDS = 1
+    settings.DRIFT_SCRAPE_INTERVAL_SECONDS = 1
     settings.GRAFANA_URL = ""
     yield plane
     plane.server.shutdown()

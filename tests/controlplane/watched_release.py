@@ -76,7 +76,7 @@ def watched(running: Watched, settings: Settings) -> Watched:
     settings.CURRENT_LINK = running.home / "current"
     settings.TARGETS_DIR = running.home / "targets"
     settings.PROMETHEUS_URL = running.server.url
-    settings.EVALUATION_INTERVAL_SECONDS = 1
+    settings.EVALUATION_INTERVAL_SECONDS = settings.DRIFT_SCRAPE_INTERVAL_SECONDS = 1
     return running
 
 
