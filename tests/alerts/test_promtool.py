@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from alerts.catalogue import KINDS
@@ -196,6 +196,7 @@ names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
     max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(typed=st.lists(features, min_size=1, max_size=6, unique=True), team=names, name=names)
+@example(typed=list(NASTY), team="geo", name="m")
 def test_features_of_any_name_are_quoted_everywhere(
     typed: list[str], team: str, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
