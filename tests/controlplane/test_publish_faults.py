@@ -188,6 +188,28 @@ def test_a_rule_that_errs_only_at_evaluation_is_switched_back_within_one_interva
         the_next_run_reaches(pair, pair.bundle({OTHER: rule_group("Late:default", fine)}, group_wait="9s"))
 
 
+def test_a_publisher_that_dies_after_the_switch_to_a_release_that_errs_is_taken_back_by_the_next(
+    pair: Pair, base: Bundle
+) -> None:
+    class Died(BaseException):
+        """As SIGKILL, nothing is done about it."""
+
+    def die(step: str) -> None:
+        if step == "switch":
+            raise Died
+
+    late = f"record: 'job:pair', expr: '{TWO}'", alert("Late", "job:pair * on () job:pair")
+    erring = pair.bundle({OTHER: rule_group("Late:default", *late)})
+    with steady_keeps_its_start(pair.prometheus):
+        with pytest.raises(Died):
+            pair.publish(erring, checkpoint=die)
+        assert pair.files.current_hash() == erring.hash
+        published = pair.publish(erring)
+        assert published.outcome == Outcome.ROLLED_BACK and "many-to-many" in published.reason
+        assert pair.runs(base) and Release.objects.get().finished
+        the_next_run_reaches(pair, pair.bundle(group_wait="6s"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_restarted_with_an_old_file_is_brought_back(pair: Pair, base: Bundle, kind: str) -> None:
     """As from a stale mount: it starts, answers, and runs what was published before."""
