@@ -55,7 +55,8 @@ SPARSE = {"pax_headers": {"GNU.sparse.map": "0,1", "GNU.sparse.size": "9" * 15}}
 WRONG = {
     "no tar": (b"<html>502</html>" * 100, "can't be read"),
     "nothing": (b"", "can't be read"),
-    "cut off": (whole()[:1600], "can't be read|instead of one"),
+    # How much of it is read before that shows differs from one Python to the next.
+    "cut off": (whole()[:1600], "can't be read|instead of one|not those of release"),
     "no release": (tar(("targets/node.json", "[]")), "0 releases"),
     "two releases": (whole((f"releases/{'0' * 64}/a.yml", "x")), "2 releases"),
     "a file changed": (tar((f"releases/{HASH}/prometheus/prometheus.yml", "global: {x: 1}\n")), "not those of release"),

@@ -14,6 +14,7 @@ def machine(machine: Machine) -> Machine:
     """All set up, for tests too."""
     machine.program("chromium")
     machine.program("initdb")
+    machine.program("curl")
     lint_imports = machine.root / ".venv" / "bin" / "lint-imports"
     lint_imports.symlink_to(machine.bin / "chromium")
     assert machine.run("--test")[0] == 0

@@ -50,6 +50,7 @@ def test_tests_need_a_browser_and_more_python_packages(machine: Machine) -> None
     assert code == 1 and "chromium" in output
     machine.program("chromium")
     machine.program("initdb")
+    machine.program("curl")
     assert machine.run("--test")[0] == 0
     assert "requirements/dev.txt" in machine.called()[-1]
 
