@@ -13,7 +13,6 @@ from alerts.options import RenderOptions
 from alerts.policies import Limits
 from alerts.prometheus import Series
 from alerts.recorded_past import Held, Past, Recorder, read_chart, read_limit, read_past
-from alerts.rule import evaluated_every
 from models_registry.fleet import FleetModel
 
 DAYS = (1, 7, 30)
@@ -116,8 +115,7 @@ def backtest(
     new, old = (rendered(kind, model, terms, present, options) for terms in (edited, present))
     known = tuple(dict.fromkeys((new.known, old.known)))
     expressions = tuple(dict.fromkeys(c.expression for side in (new, old) for c in side.conditions))
-    interval = evaluated_every(kind, options)
-    past = read_past(prometheus, known, expressions, days * DAY, now, interval)
+    past = read_past(prometheus, known, expressions, days * DAY, now, options.evaluation_interval)
     measured = dict(zip(known, past.known, strict=True))
     held = dict(zip(expressions, past.held, strict=True))
     found = Backtest(
@@ -126,7 +124,7 @@ def backtest(
         days=days,
         asked=past.asked,
         grid=past.grid,
-        interval=interval,
+        interval=options.evaluation_interval,
         edited=_trial(new, held, measured[new.known], past),
         present=_trial(old, held, measured[old.known], past, enabled=present.limits.enabled),
         kept=past.kept,
