@@ -1,7 +1,5 @@
 """Ticket digests: what came and went while a team was away reaches it when its hours begin, once, whatever fails."""
 
-import socket
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from controlplane.stack.receiver import Receiver as HttpReceiver
 from models_registry.fleet import load_fleet
 from models_registry.models import MLModel, Receiver, Team
 from tests.alerts.fleets import OPTIONS
+from tests.doubles.dripping import dripping
 from tests.fixtures.registry import make_model, make_team
 
 pytestmark = pytest.mark.django_db
@@ -283,24 +282,11 @@ class TestFaults:
         self, team: Team, webhook_receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         incident(NIGHT, HOUR)
-        over, address = threading.Event(), Receiver.objects.get().address
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-
-            def drip() -> None:
-                held, _ = listening.accept()
-                with held:
-                    held.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-                    while not over.wait(0.05):
-                        held.sendall(b" ")
-
-            thread = threading.Thread(target=drip, daemon=True)
-            thread.start()
-            Receiver.objects.update(address=f"http://127.0.0.1:{listening.getsockname()[1]}/")
-            with monkeypatch.context() as patched:
-                patched.setattr(digests, "LONGEST_DELIVERY", 0.3)
-                assert run(JUST_AFTER) == Digested(waiting=1)
-            over.set()
-            thread.join()
+        address = Receiver.objects.get().address
+        with dripping() as url, monkeypatch.context() as patched:
+            Receiver.objects.update(address=f"{url}/")
+            patched.setattr(digests, "LONGEST_DELIVERY", 0.3)
+            assert run(JUST_AFTER) == Digested(waiting=1)
         assert TicketDigest.objects.get().last_error == "The webhook receiver took over 0.3 seconds."
         Receiver.objects.update(address=address)
         assert run(JUST_AFTER + HOUR) == Digested(sent=1)

@@ -1,7 +1,5 @@
 """What an edit restarts, as people and programs meet it: before saving, before deleting, after saving, over REST."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -28,6 +26,7 @@ from models_registry.models import Change, Member
 from tests.alerts.fleets import OPTIONS
 from tests.alerts.fleets import model as fleet_model
 from tests.controlplane.firing_alerts import DOWN, PENDING
+from tests.doubles.dripping import dripping
 from tests.fixtures.registry import Registry, make_model, make_team, make_user
 from tests.page_text import text_of
 
@@ -41,24 +40,10 @@ def unreachable(settings: Settings, registry: Registry) -> None:
 
 
 @pytest.fixture
-def dripping(settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Somebody who answers a byte now and then: no read ever takes too long, and there is never an end."""
+def slow(settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(edit_preview, "DEADLINE", 0.3)
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def drip() -> None:
-            held, _ = listening.accept()
-            with held:
-                held.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
-                while not over.wait(0.05):
-                    held.sendall(b" ")
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        settings.PROMETHEUS_URL = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        yield settings.PROMETHEUS_URL
-        over.set()
+    with dripping() as settings.PROMETHEUS_URL:
+        yield
 
 
 @pytest.fixture
@@ -206,7 +191,7 @@ class TestSaving:
         words = told(editor.post(f"{CUSTOM}{alert.pk}/delete/", {"post": "yes"}), editor)
         assert "and ends: BadTooMany on fraud" in words
 
-    @pytest.mark.parametrize("away", ["unreachable", "dripping"])
+    @pytest.mark.parametrize("away", ["unreachable", "slow"])
     def test_does_not_need_prometheus_nor_wait_for_it(
         self, editor: Client, registry: Registry, request: pytest.FixtureRequest, away: str
     ) -> None:

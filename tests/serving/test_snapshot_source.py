@@ -1,7 +1,5 @@
 """Asking for the snapshot, what is made of the answers, and files that are never half written."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +13,7 @@ from serving.files import write_whole
 from serving.http_fetch import FetchError, get
 from serving.snapshot_source import FileSource, SnapshotPoller, Token
 from telemetry.snapshot import ServingSnapshot, SnapshotFeature, SnapshotModel, SnapshotVersion
+from tests.doubles.dripping import dripping
 from tests.serving.artifacts import model
 from tests.serving.running import write_snapshot
 
@@ -124,34 +123,10 @@ def test_two_models_of_one_name_are_refused() -> None:
         snapshot_check.check(ServingSnapshot((GOOD, GOOD)))
 
 
-@pytest.fixture
-def dripping() -> Iterator[int]:
-    """The port of a server that sends its answer a byte at a time, for ever."""
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(10_000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-                while not stop.wait(0.05):
-                    try:
-                        connection.sendall(b"x")
-                    except OSError:
-                        return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        stop.set()
-        thread.join(5)
-
-
-def test_an_answer_that_drips_is_given_up_in_time(dripping: int) -> None:
+def test_an_answer_that_drips_is_given_up_in_time() -> None:
     started = time.monotonic()
-    with requests.Session() as session:
-        _, pieces = get(session, f"http://127.0.0.1:{dripping}/", {}, 0.5, 1000)
+    with dripping() as url, requests.Session() as session:
+        _, pieces = get(session, f"{url}/", {}, 0.5, 1000)
         with pytest.raises(FetchError, match="took too long"):
             b"".join(pieces)
     assert time.monotonic() - started < 5
