@@ -7,7 +7,7 @@ from django.urls import path
 from alerts.api import CatalogueViewSet, CustomAlertViewSet, PolicyViewSet
 from alerts.objectives_api import ObjectiveViewSet
 from alerts.runbooks_api import RunbookViewSet
-from alerts.silences_api import SilenceViewSet
+from alerts.silences.api import SilenceViewSet
 
 COLLECTION: dict[str, Any] = {"get": "list", "post": "create"}
 ITEM: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}

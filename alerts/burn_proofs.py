@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from alerts import burn_rate
-from alerts.burn_history import History, Look, Stretch, firing, turns
+from alerts.backtest.burn_history import History, Look, Stretch, firing, turns
 from alerts.burn_rate import BAD_ANSWERS, TIERS, Tier, base_window, enough_bad
 from alerts.guards import REQUESTS_PER_MINUTE, weight_series
 from alerts.kind import Scope

@@ -18,13 +18,13 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 
+from alerts.backtest.recorded_past import retention_seconds
 from alerts.burn_rate import bucket
 from alerts.error_budget import HOUR, Budget
 from alerts.expressions import increase, sum_by
 from alerts.models import ErrorBudget, HourlyCount, Objective
 from alerts.objectives import LATENCY, PERIOD_DAYS
 from alerts.prometheus import Prometheus
-from alerts.recorded_past import retention_seconds
 from alerts.recording import NOT_INVALID_INPUT
 from telemetry import names, promql
 

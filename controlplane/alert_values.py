@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from alerts.annotations import readable, readable_duration
-from alerts.backtest_terms import why_not
+from alerts.backtest.terms import why_not
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind
 from alerts.models import CustomAlert

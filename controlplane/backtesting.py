@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from django.conf import settings
 
 from alerts.annotations import readable
-from alerts.backtest_terms import Edits, Terms, edit, why_not
-from alerts.backtests import Backtest, backtest
+from alerts.backtest.terms import Edits, Terms, edit, why_not
+from alerts.backtest.trial import Backtest, backtest
 from alerts.catalogue import KINDS
 from alerts.kind import AlertKind
 from alerts.objectives import TARGET, ObjectiveRow
@@ -18,7 +18,7 @@ from alerts.prometheus import Prometheus
 from controlplane.rendering import render_options
 from models_registry.fleet import FleetModel
 
-# Seconds for one query; all of them together have alerts.recorded_past.DEADLINE.
+# Seconds for one query; all of them together have alerts.backtest.recorded_past.DEADLINE.
 TIMEOUT = 4.0
 # At once, in this process: a slow Prometheus must not hold every thread of the web server, nor be asked by all of them.
 AT_ONCE = 2

@@ -22,8 +22,8 @@ from alerts.restart_words import Told
 from alerts.restarts import Effect, effect, merged
 from alerts.rule import AlertRule
 from alerts.rules import alert_rules, rules_of_kind
+from controlplane.publishing.servers import Servers
 from controlplane.rendering import render_options
-from controlplane.servers import Servers
 from models_registry.fleet import Fleet, load_fleet
 
 

@@ -15,14 +15,14 @@ from django.db import Error as DatabaseLost
 from django.utils import timezone
 
 from alerts.http import Refused, Unreachable
-from controlplane import checks
-from controlplane.attempt import Attempt, authors, unified
 from controlplane.bundle import Bundle
 from controlplane.models import Release
-from controlplane.probation import MARGIN_SECONDS
-from controlplane.release_files import Busy, ReleaseFiles
-from controlplane.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Watch, silent
-from controlplane.servers import Servers
+from controlplane.publishing import checks
+from controlplane.publishing.attempt import Attempt, authors, unified
+from controlplane.publishing.probation import MARGIN_SECONDS
+from controlplane.publishing.release_files import Busy, ReleaseFiles
+from controlplane.publishing.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Watch, silent
+from controlplane.publishing.servers import Servers
 
 LOG = logging.getLogger(__name__)
 Outcome = Release.Outcome

@@ -11,7 +11,7 @@ from kombu.exceptions import ChannelError, OperationalError
 from alerts.http import HttpClient, Refused, Unreachable, without_password
 from controlplane.celery import app
 from controlplane.models import Peer
-from controlplane.servers import Servers
+from controlplane.publishing.servers import Servers
 
 PROBE_SECONDS = 2.0
 MESSAGE_CHARACTERS = 500

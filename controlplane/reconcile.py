@@ -16,20 +16,20 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from alerts.digests import send_digests
+from alerts.digests.sending import send_digests
 from alerts.hourly_counts import QUERY_SECONDS, collect_error_budgets, is_due
 from alerts.http import Refused, Unreachable
 from alerts.incidents import record_prometheus_alerts
 from alerts.policies import load_policies
 from alerts.routing import alertmanager_document
-from alerts.silence_reminders import remind
-from controlplane.live_dispatch import dispatch
+from alerts.silences.reminders import remind
+from controlplane.live_check.dispatch import dispatch
 from controlplane.models import LoopState, Release
 from controlplane.publish import Publisher
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.reachability import note_reachability
-from controlplane.release_files import ReleaseFiles
 from controlplane.rendering import render_bundle, render_options
-from controlplane.servers import Servers
 from controlplane.targets import sync_targets
 from dashboards.annotations import deliver_pending
 from drift.due import dispatch_due

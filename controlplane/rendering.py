@@ -6,7 +6,7 @@ from django.conf import settings
 
 from alerts.catalogue import KINDS
 from alerts.http import without_password
-from alerts.kubernetes import render_kubernetes
+from alerts.kubernetes.objects import render_kubernetes
 from alerts.options import RenderOptions
 from alerts.policies import Policies, load_policies
 from alerts.routing import render_alertmanager

@@ -6,10 +6,10 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from controlplane.live_dispatch import TASK as LIVE_CHECK
-from controlplane.live_run import run
+from controlplane.live_check.dispatch import TASK as LIVE_CHECK
+from controlplane.live_check.run import run
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.reconcile import run_alone
-from controlplane.release_files import ReleaseFiles
 
 NAME = "controlplane.reconcile"
 

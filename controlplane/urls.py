@@ -5,15 +5,15 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from alerts.incidents_api import IncidentViewSet
-from controlplane.alert_values_api import ModelAlertsView, ModelAlertView
-from controlplane.api_root import ApiRootView
-from controlplane.backtest_api import BacktestView
-from controlplane.bundle_api import BundleView, TargetsView
+from controlplane.api.alert_values import ModelAlertsView, ModelAlertView
+from controlplane.api.backtest import BacktestView
+from controlplane.api.bundle import BundleView, TargetsView
+from controlplane.api.preview import CustomAlertPreviewView, ObjectivePreviewView, PolicyPreviewView
+from controlplane.api.releases import ReleaseViewSet
+from controlplane.api.root import ApiRootView
+from controlplane.api.who import WhoView
 from controlplane.control_metrics import metrics
 from controlplane.health import healthz
-from controlplane.preview_api import CustomAlertPreviewView, ObjectivePreviewView, PolicyPreviewView
-from controlplane.releases_api import ReleaseViewSet
-from controlplane.who_api import WhoView
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),

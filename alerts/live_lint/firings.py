@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alerts.backtest import Grid, gaps, grid_of, replay
+from alerts.backtest.outcome import Grid, gaps, grid_of, replay
 from alerts.live_lint.asking import Asking
 from alerts.live_lint.findings import Finding, Severity
 from alerts.live_lint.questions import measured

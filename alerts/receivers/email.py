@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 
 from alerts.annotations import escape
-from alerts.digest_text import Digest, headline, plain
+from alerts.digests.text import Digest, headline, plain
 from alerts.receivers.posting import TIMEOUT, NotDelivered, key_in
 from alerts.receivers.texts import TEXT, TITLE
 from models_registry.fleet import FleetReceiver

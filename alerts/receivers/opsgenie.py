@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alerts.digest_text import Digest, headline, plain
+from alerts.digests.text import Digest, headline, plain
 from alerts.receivers.posting import NotDelivered, key_in, post
 from alerts.receivers.texts import TEXT, TITLE
 from models_registry.fleet import FleetReceiver

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alerts.digest_text import MOST_LINES, Digest, headline, plain
+from alerts.digests.text import MOST_LINES, Digest, headline, plain
 from alerts.receivers.posting import key_in, post
 from models_registry.fleet import FleetReceiver
 

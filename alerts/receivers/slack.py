@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from alerts import digest_text
 from alerts.annotations import escape
-from alerts.digest_text import Digest
+from alerts.digests import text as digest_text
+from alerts.digests.text import Digest
 from alerts.receivers.posting import address_in, post
 from alerts.receivers.texts import TITLE
 from models_registry.fleet import FleetReceiver

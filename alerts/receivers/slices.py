@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from alerts.digest_text import Digest
+from alerts.digests.text import Digest
 from alerts.receivers import email, opsgenie, pagerduty, slack, teams, webhook
 from models_registry.fleet import FleetReceiver
 
@@ -15,7 +15,7 @@ CONFIGURATIONS: dict[str, Callable[[FleetReceiver], dict[str, Any]]] = {
     "email": email.configuration,
     "teams": teams.configuration,
 }
-# What Plumbline sends itself, once a day: see alerts.digests. Each raises NotDelivered.
+# What Plumbline sends itself, once a day: see alerts.digests.sending. Each raises NotDelivered.
 DELIVERIES: dict[str, Callable[[FleetReceiver, Digest], None]] = {
     "webhook": webhook.deliver,
     "slack": slack.deliver,

@@ -5,7 +5,7 @@ An older one refuses the whole configuration, so the registry refuses the kind b
 
 from typing import Any
 
-from alerts.digest_text import Digest, headline, markdown
+from alerts.digests.text import Digest, headline, markdown
 from alerts.receivers.posting import NotDelivered, address_in, post
 from alerts.receivers.texts import TEXT, TITLE
 from models_registry.fleet import FleetReceiver

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alerts.digest_text import Digest, payload
+from alerts.digests.text import Digest, payload
 from alerts.receivers.posting import address_in, post
 from models_registry.fleet import FleetReceiver
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from alerts.alertmanager import who_answers
 from alerts.http import Refused, Unreachable
-from alerts.silencing import Silence, silence_alert
+from alerts.silences.silencing import Silence, silence_alert
 from alerts.subject import is_known
 from alerts.views.frame import page
 from alerts.views.runbook_context import read

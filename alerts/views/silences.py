@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alerts.alertmanager import Alertmanager, who_answers
 from alerts.http import Refused, Unreachable
-from alerts.silence_rows import may_end_silence, silence_rows
-from alerts.silencing import end_silence
+from alerts.silences.rows import may_end_silence, silence_rows
+from alerts.silences.silencing import end_silence
 from alerts.views.frame import page
 from models_registry.actor import Actor
 from models_registry.models import MLModel

@@ -80,9 +80,9 @@ def _published() -> dict[str, float]:
     from django.conf import settings  # noqa: PLC0415
 
     from controlplane.publish import Publisher  # noqa: PLC0415
-    from controlplane.release_files import ReleaseFiles  # noqa: PLC0415
+    from controlplane.publishing.release_files import ReleaseFiles  # noqa: PLC0415
+    from controlplane.publishing.servers import Servers  # noqa: PLC0415
     from controlplane.rendering import render_bundle  # noqa: PLC0415
-    from controlplane.servers import Servers  # noqa: PLC0415
 
     started, at = time.monotonic(), {}
     publisher = Publisher(

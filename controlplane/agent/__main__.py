@@ -10,8 +10,8 @@ from pathlib import Path
 from controlplane.agent.agent import GOOD, Agent, Applied, Outcome
 from controlplane.agent.source import Source
 from controlplane.agent.textfile import write_metrics
-from controlplane.release_files import ReleaseFiles
-from controlplane.servers import Servers
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 
 LOG = logging.getLogger(__name__)
 NOT_APPLIED, UNREACHABLE = 1, 2

@@ -14,15 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from alerts.http import Refused, Unreachable
-from controlplane import checks
 from controlplane.agent.memory import Memory
 from controlplane.agent.source import Pulled, Source
 from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, Bundle
-from controlplane.bundle_tar import BadTar
-from controlplane.probation import MARGIN_SECONDS
-from controlplane.release_files import Busy, ReleaseFiles
-from controlplane.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Step, Watch, prove_offline, silent
-from controlplane.servers import Servers
+from controlplane.publishing import checks
+from controlplane.publishing.bundle_tar import BadTar
+from controlplane.publishing.probation import MARGIN_SECONDS
+from controlplane.publishing.release_files import Busy, ReleaseFiles
+from controlplane.publishing.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Step, Watch, prove_offline, silent
+from controlplane.publishing.servers import Servers
 from controlplane.target_files import write_targets
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from alerts.http import Refused, Unreachable
-from controlplane.bundle_tar import MAX_BYTES, BadTar, Contents, unpack
+from controlplane.publishing.bundle_tar import MAX_BYTES, BadTar, Contents, unpack
 
 TIMEOUT_SECONDS = 10.0  # for connecting, and between two bytes
 WHOLE_SECONDS = 120.0

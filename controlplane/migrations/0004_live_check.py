@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Under way'), ('done', 'Done'), ('superseded', 'Superseded')], default='waiting', max_length=12)),
                 ('whole', models.BooleanField(default=False, help_text='All groups of the release, not only those it changed.')),
                 ('todo', models.JSONField(help_text='[[file, group]] still to be looked at; null: all of the release.', null=True)),
-                ('found', models.JSONField(default=dict, help_text='{file group: what was found}, see controlplane.live_report.')),
+                ('found', models.JSONField(default=dict, help_text='{file group: what was found}, see controlplane.live_check.report')),
                 ('problem', models.TextField(blank=True, help_text='Why the last run could not go on; empty: it could.')),
                 ('prove', models.BooleanField(default=False, help_text='All proofs of the release are wanted.')),
                 ('proofs', models.JSONField(default=dict, help_text='{passed, files, seconds, reason, at} of their last run.')),

@@ -23,7 +23,7 @@ class LiveCheck(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     whole = models.BooleanField(default=False, help_text="All groups of the release, not only those it changed.")
     todo = models.JSONField(null=True, help_text="[[file, group]] still to be looked at; null: all of the release.")
-    found = models.JSONField(default=dict, help_text="{file group: what was found}, see controlplane.live_report.")
+    found = models.JSONField(default=dict, help_text="{file group: what was found}, see controlplane.live_check.report")
     problem = models.TextField(blank=True, help_text="Why the last run could not go on; empty: it could.")
     prove = models.BooleanField(default=False, help_text="All proofs of the release are wanted.")
     proofs = models.JSONField(default=dict, help_text="{passed, files, seconds, reason, at} of their last run.")

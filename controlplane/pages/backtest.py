@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from alerts.annotations import readable, readable_duration
-from alerts.backtest import Firing, Interval
-from alerts.backtest_terms import Terms, why_not
-from alerts.backtest_words import lasted, notes, verdict
-from alerts.backtests import DAYS, Trial
+from alerts.backtest.outcome import Firing, Interval
+from alerts.backtest.terms import Terms, why_not
+from alerts.backtest.trial import DAYS, Trial
+from alerts.backtest.words import lasted, notes, verdict
 from alerts.catalogue import KINDS
 from alerts.http import Refused, Unreachable
 from alerts.kind import AlertKind

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from alerts.backtest_words import lasted
-from alerts.backtests import Backtest, Drawn, HeldAgainst, Trial
+from alerts.backtest.trial import Backtest, Drawn, HeldAgainst, Trial
+from alerts.backtest.words import lasted
 from alerts.live.charts import MOST_LINES, Chart, Drawing, Points, draw
 from alerts.prometheus import Series
 from telemetry.names import MODEL

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from alerts.admin.fields import DurationField
 from alerts.annotations import readable_duration
-from alerts.backtest_terms import Edits, Terms
+from alerts.backtest.terms import Edits, Terms
 from alerts.kind import AlertKind, Parameter
 from alerts.models import AlertPolicy, Objective
 from alerts.permissions import may_edit_policy

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from alerts.views.frame import partial
-from controlplane.live_checks import NotCurrent, ask
-from controlplane.live_report import Report, Told, report_of
-from controlplane.live_words import HEADINGS, alert_line
+from controlplane.live_check.report import Report, Told, report_of
+from controlplane.live_check.turns import NotCurrent, ask
+from controlplane.live_check.words import HEADINGS, alert_line
 from controlplane.models import LiveCheck, Release
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.wake import wake
 
 # On the page; the API has all of them.

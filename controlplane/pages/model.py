@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from alerts.annotations import readable, readable_duration
-from alerts.backtest_terms import why_not
+from alerts.backtest.terms import why_not
 from alerts.catalogue import KINDS
 from alerts.live.part import DEFAULT_SPAN, SPANS, Subject, look, span_of
 from alerts.live.words import ToldChange

@@ -13,7 +13,7 @@ from controlplane.models import Release
 from controlplane.pages.banners import banners
 from controlplane.pages.differences import coloured
 from controlplane.pages.live_check import live_context
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.release_files import ReleaseFiles
 
 LEVELS = {
     Release.Outcome.PUBLISHED: "good",

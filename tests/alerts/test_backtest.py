@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.backtest import (
+from alerts.backtest.outcome import (
     MOST_EVALUATIONS,
     MOST_POINTS,
     Grid,

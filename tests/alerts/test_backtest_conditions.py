@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from alerts.backtest_terms import Edits, NotComparable, Terms, edit, why_not
-from alerts.backtest_words import notes
-from alerts.backtests import backtest
+from alerts.backtest.terms import Edits, NotComparable, Terms, edit, why_not
+from alerts.backtest.trial import backtest
+from alerts.backtest.words import notes
 from alerts.catalogue import KINDS
 from alerts.expressions import Expr
 from alerts.kind import AlertKind, Scope

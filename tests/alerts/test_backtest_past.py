@@ -10,16 +10,15 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from alerts import recorded_past
-from alerts.backtest import MOST_POINTS, Interval
-from alerts.backtest_terms import Edits, Terms, edit
-from alerts.backtest_words import lasted, notes, verdict
-from alerts.backtests import Backtest, backtest
+from alerts.backtest.outcome import MOST_POINTS, Interval, recorded_past
+from alerts.backtest.recorded_past import retention_seconds
+from alerts.backtest.terms import Edits, Terms, edit
+from alerts.backtest.trial import Backtest, backtest
+from alerts.backtest.words import lasted, notes, verdict
 from alerts.catalogue import KINDS
 from alerts.http import Unreachable
 from alerts.policies import Policies, Policy
 from alerts.prometheus import Prometheus, Series
-from alerts.recorded_past import retention_seconds
 from alerts.rule import catalogue_rule
 from controlplane.stack.prometheus import Prometheus as Server
 from tests.alerts import tools

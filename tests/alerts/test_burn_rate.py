@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.burn_history import History, Stretch
+from alerts.backtest.burn_history import History, Stretch
 from alerts.burn_proofs import over_time, step_of
 from alerts.burn_rate import TIERS, base_window, left_out, recording_groups, windows
 from alerts.kind import Scope

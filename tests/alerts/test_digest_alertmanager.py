@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from alerts.digests import Digested, send_digests
+from alerts.digests.sending import Digested, send_digests
 from alerts.hours import WEEKDAYS, Hours
 from alerts.incidents import record_webhook
 from alerts.models import Incident

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from alerts.digest_text import MOST_LINES, Digest, MutedAlert, headline, markdown, plain, slack
+from alerts.digests.text import MOST_LINES, Digest, MutedAlert, headline, markdown, plain, slack
 from alerts.receivers import opsgenie, pagerduty, posting
 from alerts.receivers.posting import NotDelivered
 from alerts.receivers.slices import DELIVERIES

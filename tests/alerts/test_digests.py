@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from alerts import digests
-from alerts.digest_words import digest_words
-from alerts.digests import GIVE_UP_AFTER, LEASE, Digested, send_digests
+from alerts.digests.sending import GIVE_UP_AFTER, LEASE, Digested, digests, send_digests
+from alerts.digests.words import digest_words
 from alerts.models import Incident, TicketDigest
 from alerts.policies import Policies
 from alerts.routing import alertmanager_document

@@ -10,8 +10,8 @@ from cloudcoil.models.prometheus_operator import v1, v1alpha1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.kubernetes import LARGEST, render_kubernetes
-from alerts.kubernetes_names import object_name, receiver_key
+from alerts.kubernetes.names import object_name, receiver_key
+from alerts.kubernetes.objects import LARGEST, render_kubernetes
 from alerts.policies import Policies
 from alerts.receivers.slices import CONFIGURATIONS
 from alerts.routing import alertmanager_document

@@ -11,7 +11,7 @@ from django.test import Client
 
 from alerts.alert_labels import alert_labels
 from alerts.catalogue import KINDS
-from alerts.kubernetes import render_kubernetes
+from alerts.kubernetes.objects import render_kubernetes
 from alerts.models import AlertPolicy
 from alerts.owners import TEAM
 from alerts.policies import Policies, PolicyRow, load_policies

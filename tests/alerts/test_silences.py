@@ -14,7 +14,7 @@ from alerts.alertmanager import Alertmanager, HeldSilence
 from alerts.fingerprint import fingerprint
 from alerts.matchers import Matcher
 from alerts.models import Incident, SilenceReminder
-from alerts.silence_reminders import ends_soon, remind
+from alerts.silences.reminders import ends_soon, remind
 from controlplane import reconcile
 from controlplane.pages.banners import banners
 from models_registry.models import Change

@@ -15,8 +15,8 @@ from alerts.owners import TEAM, team_of, with_team
 from alerts.policies import Policies, PolicyRow
 from alerts.rules import alert_rules
 from alerts.slim import digest, pattern_faults, slim_proofs
-from controlplane import checks
 from controlplane.bundle import Bundle
+from controlplane.publishing import checks
 from models_registry.fleet import Fleet, FleetModel
 from telemetry import names, promql
 from tests.alerts import tools

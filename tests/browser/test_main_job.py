@@ -16,9 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from alerts.prometheus import Prometheus
 from controlplane import reconcile
-from controlplane.first_release import write_first_release
 from controlplane.models import Release
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.first_release import write_first_release
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.rendering import render_bundle
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.ports import free_port

@@ -17,8 +17,8 @@ from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.models.release import is_failing
 from controlplane.publish import Published, Publisher
-from controlplane.release_files import ReleaseFiles
-from controlplane.servers import Servers
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from tests.controlplane.addresses import free_address

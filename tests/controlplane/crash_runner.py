@@ -160,8 +160,8 @@ if __name__ == "__main__":
     from controlplane.bundle import Bundle
     from controlplane.models import Release
     from controlplane.publish import Publisher
-    from controlplane.release_files import ReleaseFiles
-    from controlplane.servers import Servers
+    from controlplane.publishing.release_files import ReleaseFiles
+    from controlplane.publishing.servers import Servers
     from tests.controlplane.conftest import firing_alert
 
     try:

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from controlplane.bundle import Bundle
-from controlplane.bundle_tar import Contents, pack
+from controlplane.publishing.bundle_tar import Contents, pack
 
 TOKEN = "let-me-in"
 

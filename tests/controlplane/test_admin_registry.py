@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from alerts.runbook_editing import save_runbook
-from controlplane.admin_site import ComposedModelAdmin
+from controlplane.admin.site import ComposedModelAdmin
 from models_registry import traffic
 from models_registry.actor import SYSTEM
 from models_registry.admin.baselines import BaselineAdmin

@@ -25,8 +25,8 @@ from controlplane.agent.agent import GOOD, Agent, Applied, Outcome
 from controlplane.agent.memory import Memory
 from controlplane.agent.source import Source
 from controlplane.bundle import Bundle
-from controlplane.release_files import ReleaseFiles
-from controlplane.servers import Servers
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from tests.controlplane.addresses import free_address

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 
-from controlplane.api_root import LISTS
+from controlplane.api.root import LISTS
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

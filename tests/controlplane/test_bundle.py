@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane import release_files
 from controlplane.bundle import TARGETS, Bundle
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing import release_files
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.target_files import write_targets
 
 NAMES = st.text(st.characters(whitelist_categories=["Ll", "Nd"]), min_size=1, max_size=5)

@@ -9,9 +9,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from controlplane.agent.source import Source
 from controlplane.bundle import Bundle
-from controlplane.bundle_tar import unpack
 from controlplane.models import Release
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.bundle_tar import unpack
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.target_files import write_targets
 from tests.controlplane.bundles import OTHER, alert, bundle, rule_group
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane import bundle_tar
 from controlplane.bundle import Bundle
-from controlplane.bundle_tar import BadTar, Contents, pack, unpack
+from controlplane.publishing import bundle_tar
+from controlplane.publishing.bundle_tar import BadTar, Contents, pack, unpack
 
 BUNDLE = Bundle({"prometheus/prometheus.yml": "global: {}\n", "grafana/dashboards/" + "ü" * 90 + ".json": "{}"})
 HASH = BUNDLE.hash

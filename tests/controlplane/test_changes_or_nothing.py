@@ -45,7 +45,7 @@ ROOMS = (models_registry, alerts, dashboards, drift)
 # They hand over to the functions of the table.
 WRAPPERS = (".admin", ".api", ".views")
 # The silence is Alertmanager's, not a row of ours; its Change is written once it is there.
-ELSEWHERE = {"alerts.silencing.silence_alert", "alerts.silencing.end_silence"}
+ELSEWHERE = {"alerts.silences.silencing.silence_alert", "alerts.silences.silencing.end_silence"}
 RUNBOOK = "".join(f"## {section}\n\nWords.\n\n" for section in SECTIONS)
 
 

@@ -17,8 +17,8 @@ from controlplane.bundle import Bundle
 from controlplane.management.commands import bootstrap, publish, reconcile
 from controlplane.models import Release
 from controlplane.publish import Publisher
-from controlplane.release_files import ReleaseFiles
-from controlplane.servers import Servers
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager
 from controlplane.stack.prometheus import Prometheus
 from tests.controlplane.addresses import free_address

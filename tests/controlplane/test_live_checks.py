@@ -14,11 +14,13 @@ from pytest_django.fixtures import Settings
 from redis import Redis as RedisClient
 
 from alerts.live_lint.asking import Budget
-from controlplane import live_checks, live_run, reconcile
+from controlplane import reconcile
 from controlplane.bundle import Bundle
-from controlplane.live_checks import AGAIN, LEASE, NotCurrent, ask, begin, claim, due, give_back
-from controlplane.live_report import report_of
-from controlplane.live_run import RETRY, run
+from controlplane.live_check import run as live_run
+from controlplane.live_check import turns
+from controlplane.live_check.report import report_of
+from controlplane.live_check.run import RETRY, run
+from controlplane.live_check.turns import AGAIN, LEASE, NotCurrent, ask, begin, claim, due, give_back
 from controlplane.management.commands import prove as prove_command
 from controlplane.models import LiveCheck, Release
 from controlplane.stack.redis import Redis
@@ -157,14 +159,14 @@ def test_a_group_that_is_too_much_for_a_run_is_not_known_and_holds_nobody_up(wat
 
 def test_of_two_workers_one_gets_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     checked(watched, "Hot")
-    real, claimed = live_checks.uuid.uuid4, []
+    real, claimed = turns.uuid.uuid4, []
 
     def other_is_quicker() -> object:
-        monkeypatch.setattr(live_checks.uuid, "uuid4", real)
+        monkeypatch.setattr(turns.uuid, "uuid4", real)
         claimed.append(claim(timezone.now()))
         return real()
 
-    monkeypatch.setattr(live_checks.uuid, "uuid4", other_is_quicker)
+    monkeypatch.setattr(turns.uuid, "uuid4", other_is_quicker)
     assert claim(timezone.now()) is None, "it had seen the row, and came too late"
     assert claimed[0] is not None and claim(timezone.now()) is None
 

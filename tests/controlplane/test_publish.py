@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from alerts.prometheus import Prometheus
-from controlplane import checks
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.models.release import is_failing
-from controlplane.servers import Servers
+from controlplane.publishing import checks
+from controlplane.publishing.servers import Servers
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from models_registry.actor import Actor
 from models_registry.models import Change

@@ -21,7 +21,7 @@ import pytest
 
 from controlplane.bundle import Bundle
 from controlplane.models import Release
-from controlplane.release_files import Busy, ReleaseFiles
+from controlplane.publishing.release_files import Busy, ReleaseFiles
 from tests.controlplane.conftest import Pair, steady_keeps_its_start, the_next_run_reaches, time_passes
 from tests.controlplane.failing_disk import FailingDisk
 

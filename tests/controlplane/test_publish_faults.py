@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import pytest
 
-from controlplane import checks
 from controlplane.bundle import ALERTMANAGER_CONFIG, Bundle
 from controlplane.models import Release
 from controlplane.models.release import is_failing
-from controlplane.servers import Servers
+from controlplane.publishing import checks
+from controlplane.publishing.servers import Servers
 from controlplane.stack.server import PortServer
 from tests.controlplane.addresses import free_address
 from tests.controlplane.bundles import OTHER, STEADY, TWO, alert, rule_group

@@ -17,10 +17,10 @@ from controlplane.control_metrics import PEER_REACHABLE
 from controlplane.environment_values import http_urls
 from controlplane.models import Peer, Release
 from controlplane.pages.banners import banners
+from controlplane.publishing.rendered_rules import parse_yaml
+from controlplane.publishing.servers import Servers
 from controlplane.reachability import note_reachability
-from controlplane.rendered_rules import parse_yaml
 from controlplane.rendering import render_bundle, render_options
-from controlplane.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
 from controlplane.stack.prometheus import Prometheus as PrometheusServer
 from controlplane.targets import sync_targets

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from alerts.prometheus import ActiveAlert, LoadedRule, RuleGroup
 from controlplane.bundle import Bundle
-from controlplane.probation import EvaluationFailed, faults, judge, wait_until_evaluated
-from controlplane.rendered_rules import (
+from controlplane.publishing.probation import EvaluationFailed, faults, judge, wait_until_evaluated
+from controlplane.publishing.rendered_rules import (
     BadRules,
     changed_groups,
     duplicates,
@@ -17,7 +17,7 @@ from controlplane.rendered_rules import (
     path_of,
     restarted_alerts,
 )
-from controlplane.verify import canonical, config_differences
+from controlplane.publishing.verify import canonical, config_differences
 from tests.controlplane.bundles import OTHER, STEADY, alert, bundle, rule_group
 
 

@@ -32,10 +32,10 @@ from controlplane import registry_file, tokens
 from controlplane.bundle import Bundle
 from controlplane.models import Peer, Release
 from controlplane.publish import Publisher
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.reconcile import run_once
-from controlplane.release_files import ReleaseFiles
 from controlplane.rendering import render_bundle
-from controlplane.servers import Servers
 from drift.models import BusinessProxy, DriftCheck
 from models_registry.actor import SYSTEM
 from models_registry.edits import save_team

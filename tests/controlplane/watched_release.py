@@ -12,11 +12,11 @@ from pytest_django.fixtures import Settings
 
 from alerts.prometheus import Prometheus as PrometheusClient
 from controlplane.bundle import Bundle
-from controlplane.live_checks import begin
-from controlplane.live_report import Report, report_of
-from controlplane.live_run import run
+from controlplane.live_check.report import Report, report_of
+from controlplane.live_check.run import run
+from controlplane.live_check.turns import begin
 from controlplane.models import LiveCheck, Release
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.stack.prometheus import Prometheus
 from tests.alerts.recorded_day import STEP, fill_store
 from tests.controlplane.bundles import alert, bundle, rule_group

@@ -5,9 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from controlplane.checks import CheckImpossible, CheckRefused
-from controlplane.first_release import write_first_release
-from controlplane.release_files import Busy, ReleaseFiles
+from controlplane.publishing.checks import CheckImpossible, CheckRefused
+from controlplane.publishing.first_release import write_first_release
+from controlplane.publishing.release_files import Busy, ReleaseFiles
 from controlplane.rendering import render_bundle
 from controlplane.targets import sync_targets
 

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from controlplane.live_checks import NotCurrent, ask
-from controlplane.live_report import report_of
-from controlplane.live_run import run
-from controlplane.live_words import alert_line
+from controlplane.live_check.report import report_of
+from controlplane.live_check.run import run
+from controlplane.live_check.turns import NotCurrent, ask
+from controlplane.live_check.words import alert_line
 from controlplane.models import LiveCheck, Release
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.release_files import ReleaseFiles
 
 FOUND, NOT_KNOWN = 1, 2
 POLL_SECONDS = 0.5

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from controlplane.proving import prove
+from controlplane.publishing.proving import prove
 from controlplane.rendering import render_bundle
 
 

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand
 
 from controlplane.models import Release
 from controlplane.publish import Publisher
-from controlplane.release_files import ReleaseFiles
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.servers import Servers
 from controlplane.rendering import render_bundle
-from controlplane.servers import Servers
 
 UNREACHABLE, REFUSED = 2, 1
 

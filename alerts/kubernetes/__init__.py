@@ -1,0 +1,1 @@
+"""The bundle as objects of the Prometheus operator."""

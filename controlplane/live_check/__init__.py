@@ -1,0 +1,1 @@
+"""What the running Prometheus is asked about a release, once it is published."""

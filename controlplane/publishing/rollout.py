@@ -1,0 +1,226 @@
+"""Check, switch, reload, verify, probation: how a bundle is brought to the servers of this machine, and back from them.
+
+No database and no Django: the control plane's publisher and the agent on another host take the same steps, each with a
+journal of its own.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from alerts.http import Refused, Unreachable
+from controlplane.bundle import ALERTMANAGER_CONFIG, Bundle
+from controlplane.publishing import checks
+from controlplane.publishing.probation import MARGIN_SECONDS, EvaluationFailed, Fault, faults, wait_until_evaluated
+from controlplane.publishing.receiver_check import check_receivers
+from controlplane.publishing.release_files import ReleaseFiles
+from controlplane.publishing.rendered_rules import (
+    BadRules,
+    Key,
+    RenderedGroup,
+    changed_groups,
+    groups_of,
+    new_expressions,
+    path_of,
+    restarted_alerts,
+)
+from controlplane.publishing.servers import Servers
+from controlplane.publishing.verify import alertmanager_differences, canonical
+
+LOG = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """For who does not watch."""
+
+
+class NotLoaded(Exception):
+    """A server answered the reload and runs something else. The message says what, and where to look."""
+
+
+# What says that the servers will not run a release, or not well.
+NOT_TAKEN = (Refused, NotLoaded, EvaluationFailed)
+
+
+@dataclass(slots=True)
+class Step:
+    """A running step; set `message` to what it found."""
+
+    message: str = ""
+
+
+class Journal(Protocol):
+    """Where the steps are written down."""
+
+    def step(self, name: str) -> AbstractContextManager[Step]:
+        """Around a step, whether it succeeds or not."""
+
+    def on_probation(self) -> None:
+        """What is current is loaded and verified; now it has to prove itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """For the probation: the groups that change, and what erred before. `restarted`: alerts that lose their state."""
+
+    groups: list[Key] = field(default_factory=list)
+    known: set[Fault] = field(default_factory=set)
+    restarted: list[str] = field(default_factory=list)
+
+
+def prove_offline(
+    journal: Journal, files: ReleaseFiles, bundle: Bundle, base: Bundle | None, *, routes: bool = True
+) -> dict[Key, RenderedGroup]:
+    """All that can be checked without servers, with the release on disk; its groups. See Rollout.prove."""
+    groups = checks.check_rules_readable(bundle)
+    with journal.step("write") as step:
+        step.message = "new" if files.write(bundle) else "there already"
+    folder = files.folder(bundle.hash)
+    with journal.step("promtool"):
+        checks.check_with_promtool(folder, bundle)
+    with journal.step("tests") as step:
+        step.message = f"{checks.check_rule_tests(folder, bundle, base)} rule test files passed"
+    if routes:
+        with journal.step("amtool"):
+            checks.check_with_amtool(folder)
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """`servers` are those that answer. Every method raises Unreachable where a whole kind of them stops to."""
+
+    files: ReleaseFiles
+    servers: Servers
+    margin_seconds: float = MARGIN_SECONDS
+
+    def prove(self, journal: Journal, bundle: Bundle, base: Bundle | None) -> Watch:
+        """All checks. CheckRefused and CheckImpossible; nothing that a server reads is touched."""
+        check_receivers(self.servers.alertmanagers, bundle)
+        groups = prove_offline(journal, self.files, bundle, base, routes=bool(self.servers.alertmanagers))
+        # Where the servers don't run it although it is current, nothing of it counts as known.
+        before = readable_groups(None if base == bundle else base)
+        with journal.step("queries") as step:
+            expressions = new_expressions(before, groups)
+            checks.check_expressions(self.servers.prometheus, expressions)
+            step.message = f"{len(expressions)} new expressions answered"
+        return self._watch(before, groups)
+
+    def _watch(self, before: Mapping[Key, RenderedGroup], groups: Mapping[Key, RenderedGroup]) -> Watch:
+        watched, known, restarted = set(changed_groups(before, groups)), set(), set()
+        for prometheus in self.servers.prometheuses:
+            loaded = prometheus.rules()
+            watched |= groups.keys() - {(path_of(group.file), group.name) for group in loaded}
+            known |= faults(loaded)
+            restarted |= set(restarted_alerts(loaded, groups))
+        return Watch(sorted(watched), known, sorted(restarted))
+
+    def watch_again(self, bundle: Bundle, base: Bundle | None) -> Watch:
+        """For a release that is current already: what it changed, and what erred before it came."""
+        before = readable_groups(base)
+        found = {fault for prometheus in self.servers.prometheuses for fault in faults(prometheus.rules())}
+        return Watch(changed_groups(before, groups_of(bundle)), _older(found, before))
+
+    def take_over(self, journal: Journal, bundle: Bundle, watch: Watch) -> list[str]:
+        """Reload, verify, probation, with `current` pointing to the bundle already. One of NOT_TAKEN where it fails.
+
+        One of several that dies meanwhile is left behind: returns whom, and why.
+        """
+        servers = self.servers
+        left: list[str] = []
+        while True:
+            try:
+                self._take_over(journal, servers, bundle, watch)
+                return left
+            except Unreachable:
+                fewer, away = servers.who_answer()
+                if fewer.count == servers.count:
+                    raise
+                servers, left = fewer, [*left, *away]
+
+    def _take_over(self, journal: Journal, servers: Servers, bundle: Bundle, watch: Watch) -> None:
+        with journal.step("reload"):
+            _reload(servers, bundle)
+        with journal.step("verify"):
+            self._verify(servers, bundle)
+        journal.on_probation()
+        with journal.step("probation") as step:
+            seconds = self._wait(servers, bundle, watch)
+            step.message = f"{len(watch.groups)} changed groups evaluated without error after {seconds:.1f} s"
+
+    def bring_back(self, bundle: Bundle) -> None:
+        """Have all that answer load what is current, and see that they do. Refused or NotLoaded where they don't."""
+        # Whoever can be told is told, also where nobody of the other kind answers.
+        servers, lost = self.servers.split()
+        _reload(servers, bundle)
+        self._verify(servers, bundle)
+        if lost:
+            raise lost[0]
+
+    def go_back(self, journal: Journal, base: str) -> None:
+        """`current` points to the release `base` again, and the servers run that.
+
+        OSError: it could not even be switched. Unreachable, Refused, NotLoaded: the servers could not be told.
+        """
+        with journal.step("back") as step:
+            self.files.switch(base)
+            step.message = f"{base[:12]} is current again"
+        old = self.files.read(base)
+        if old is not None:
+            with journal.step("restore") as step:
+                self.bring_back(old)
+                step.message = "the old release is loaded, as the servers' own APIs say"
+
+    def _verify(self, servers: Servers, bundle: Bundle) -> None:
+        for prometheus in servers.prometheuses:
+            if not prometheus.runtime().reload_succeeded:
+                raise NotLoaded(
+                    f"{servers.named(prometheus)}Prometheus says that its last reload failed: its log says why."
+                )
+        if different := servers.differences(bundle):
+            raise NotLoaded(
+                "\n".join(different[:20])
+                + f"\nDoes Prometheus run with --config.file={self.files.current}/prometheus/prometheus.yml, and"
+                f" Alertmanager with --config.file={self.files.current}/{ALERTMANAGER_CONFIG}?"
+            )
+
+    def _wait(self, servers: Servers, bundle: Bundle, watch: Watch) -> float:
+        groups = groups_of(bundle)
+        longest = max((groups[key].interval_seconds for key in watch.groups), default=0)
+        seconds = 0.0
+        for prometheus in servers.prometheuses:
+            try:
+                seconds += wait_until_evaluated(
+                    prometheus.rules, watch.groups, watch.known, longest + self.margin_seconds
+                )
+            except EvaluationFailed as error:
+                raise EvaluationFailed(f"{servers.named(prometheus)}{error}") from error
+        return seconds
+
+
+def readable_groups(base: Bundle | None) -> dict[Key, RenderedGroup]:
+    """The groups of a release on disk; none where somebody edited it into something that holds no rules."""
+    try:
+        return groups_of(base)
+    except BadRules as error:
+        LOG.warning("the current release on disk was edited: %s", error)
+        return {}
+
+
+def _reload(servers: Servers, bundle: Bundle) -> None:
+    """Have them read `current`. Alertmanager only where it must: a reload starts its groups anew."""
+    for prometheus in servers.prometheuses:
+        prometheus.reload()
+    for alertmanager in servers.alertmanagers:
+        if alertmanager_differences(alertmanager, bundle):
+            alertmanager.reload()
+
+
+def _older(found: set[Fault], base: Mapping[Key, RenderedGroup]) -> set[Fault]:
+    """The faults of rules that stand in `base` too: a release that was loaded already is not to blame for them."""
+    known = {(key, rule.name, canonical(rule.expr)) for key, group in base.items() for rule in group.rules}
+    return {(key, name, query) for key, name, query in found if (key, name, canonical(query)) in known}
