@@ -115,9 +115,9 @@ class Alertmanager(HttpClient):
             raise ValueError(f"{silence!r} is not the id of a silence.")
         self.text("DELETE", f"/api/v2/silence/{silence}")
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         """Read the configuration again. Refused (with the reason): the old one stays loaded."""
-        self.text("POST", "/-/reload")
+        self.text("POST", "/-/reload", timeout)
 
     def _api(self, method: str, path: str, json: Any = None) -> Any:
         response = self.request(method, path, json=json)

@@ -50,20 +50,31 @@ class HttpClient:
         self._session = requests.Session()
 
     def request(
-        self, method: str, path: str, *, data: Mapping[str, str] | None = None, json: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        data: Mapping[str, str] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
     ) -> requests.Response:
-        """The answer, whatever its status but those of a gateway without a server; Unreachable without one."""
-        response = self._send(method, path, data, json)
+        """The answer, whatever its status but those of a gateway without a server; Unreachable without one.
+
+        `timeout`: for what takes longer than all else.
+        """
+        response = self._send(method, path, data, json, self.timeout if timeout is None else timeout)
         if response.status_code in AWAY and not _is_api_error(response):
             raise Unreachable(self.url, f"it answers {response.status_code} to {path}")
         return response
 
-    def _send(self, method: str, path: str, data: Mapping[str, str] | None, json: Any) -> requests.Response:
+    def _send(
+        self, method: str, path: str, data: Mapping[str, str] | None, json: Any, timeout: float
+    ) -> requests.Response:
         # Only reading is safe to repeat; a time-out is not repeated, or it would cost twice what was promised.
         for last in (False, True) if method == "GET" else (True,):
             try:
                 return self._session.request(
-                    method, self.url + path, data=data, json=json, timeout=self.timeout, allow_redirects=False
+                    method, self.url + path, data=data, json=json, timeout=timeout, allow_redirects=False
                 )
             except requests.RequestException as error:
                 if last or isinstance(error, requests.Timeout):
@@ -71,9 +82,9 @@ class HttpClient:
                 time.sleep(RETRY_SECONDS)
         raise AssertionError("The last attempt either returned or raised.")
 
-    def text(self, method: str, path: str) -> str:
+    def text(self, method: str, path: str, timeout: float | None = None) -> str:
         """The body; Refused where the status is not 2xx."""
-        response = self.request(method, path)
+        response = self.request(method, path, timeout=timeout)
         if not response.ok:
             raise Refused(
                 response.text[:LARGEST_MESSAGE].strip() or f"{path}: {response.status_code}", _status(response)

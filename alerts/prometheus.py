@@ -146,9 +146,12 @@ class Prometheus(HttpClient):
         """`expr` as Prometheus itself writes it: equal texts, equal expressions."""
         return str(self._api("POST", "/api/v1/format_query", {"query": expr}))
 
-    def reload(self) -> None:
-        """Read the configuration again. Refused: the old one stays loaded, and the answer does not say why."""
-        self.text("POST", "/-/reload")
+    def reload(self, timeout: float | None = None) -> None:
+        """Read the configuration again; answered when all of it is loaded, which takes long where there is much.
+
+        Refused: the old one stays loaded, and the answer does not say why. Unreachable: it may be loading still.
+        """
+        self.text("POST", "/-/reload", timeout)
 
     def _query_timeout(self) -> str:
         # Shorter than ours: a query that takes too long is then refused by name, not taken for a dead server.

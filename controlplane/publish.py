@@ -2,7 +2,8 @@
 
 The steps, under a lock and each on the Release row: render, write, check, switch, reload, verify, probation. Before the
 switch a failure touches nothing. After it, any failure switches back, reloads the old release and verifies that. A
-process that dies leaves a row that says how far it came; whoever gets the lock next goes on from there.
+process that dies, or has waited for long enough, leaves a row that says how far it came; whoever gets the lock next
+goes on from there.
 """
 
 import logging
@@ -19,15 +20,27 @@ from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.publishing import checks
 from controlplane.publishing.attempt import Attempt, authors, unified
+from controlplane.publishing.patience import FOREGROUND, Patience, StillWaiting
 from controlplane.publishing.probation import MARGIN_SECONDS
 from controlplane.publishing.release_files import Busy, ReleaseFiles
-from controlplane.publishing.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Watch, silent
+from controlplane.publishing.rollout import (
+    FROM_THE_SWITCH,
+    NOT_TAKEN,
+    Begun,
+    NotLoaded,
+    Rollout,
+    Say,
+    TooLate,
+    Watch,
+    silent,
+)
 from controlplane.publishing.servers import Servers
 
 LOG = logging.getLogger(__name__)
 Outcome = Release.Outcome
 # How long an attempt that ended so is not repeated. Something broke on our side (a full disk, a server that reads other
-# files); or the bundle is at fault, though perhaps only on the data or the server that it met.
+# files), or a server was too slow, which trying at once makes no better; or the bundle is at fault, though perhaps only
+# on the data or the server that it met.
 PAUSES = {
     Outcome.FAILED: timedelta(minutes=5),
     Outcome.REFUSED: timedelta(hours=1),
@@ -64,6 +77,7 @@ class Publisher:
     render: Callable[[], Bundle]
     retry: bool = False
     margin_seconds: float = MARGIN_SECONDS
+    patience: Patience = FOREGROUND
     say: Say = silent
     checkpoint: Say = silent
 
@@ -111,7 +125,7 @@ class Publisher:
         return self._change(plan)
 
     def _rollout(self, servers: Servers) -> Rollout:
-        return Rollout(self.files, servers, self.margin_seconds)
+        return Rollout(self.files, servers, self.margin_seconds, self.patience)
 
     # --- Nothing to change ------------------------------------------------------------------------------------
 
@@ -205,13 +219,23 @@ class Publisher:
         return self._end(self._begin(plan), Outcome.UNREACHABLE, f"{error}. Nothing was changed.")
 
     def _take_over(
-        self, attempt: Attempt, rollout: Rollout, bundle: Bundle, watch: Watch, away: Sequence[str] = ()
+        self,
+        attempt: Attempt,
+        rollout: Rollout,
+        bundle: Bundle,
+        watch: Watch,
+        away: Sequence[str] = (),
+        begun: Begun = FROM_THE_SWITCH,
     ) -> Published:
         """With `current` pointing to the bundle already: the servers run it, or `current` points back again."""
         try:
-            left = rollout.take_over(attempt, bundle, watch)
+            left = rollout.take_over(attempt, bundle, watch, begun)
+        except StillWaiting as waiting:
+            return Published(Outcome(attempt.row.outcome), str(waiting), attempt.row)
         except NOT_TAKEN as error:
             return self._switch_back(attempt, rollout, Outcome.ROLLED_BACK, str(error))
+        except TooLate as error:
+            return self._switch_back(attempt, rollout, Outcome.FAILED, str(error))
         except Unreachable as error:
             if attempt.row.base_hash in ("", attempt.row.hash):
                 # Nowhere to go back to: the verdict waits until they answer again.
@@ -257,15 +281,16 @@ class Publisher:
             if bundle is None or bundle.hash != current:
                 _finish_dead(attempt)
                 continue
-            # The lock is ours, so its process is gone, with `current` switched and no verdict.
+            # The lock is ours, so its process is gone or has stopped waiting, with `current` switched and no verdict.
             try:
                 servers, away = self.servers.who_answer()
             except Unreachable as error:
                 return Published(Outcome.UNREACHABLE, f"{error}.", row)
-            rollout = self._rollout(servers)
-            attempt.note("resume", "current without a verdict yet: going on from the reload")
+            rollout, begun = self._rollout(servers), attempt.begun
+            if begun.asked is None:
+                attempt.note("resume", "current without a verdict yet: going on from the reload")
             base = self.files.read(row.base_hash) if row.base_hash != row.hash else None
-            settled = self._take_over(attempt, rollout, bundle, rollout.watch_again(bundle, base), away)
+            settled = self._take_over(attempt, rollout, bundle, rollout.watch_again(bundle, base), away, begun)
             if settled.outcome == Outcome.UNREACHABLE or not row.finished:
                 return settled
         return None

@@ -9,19 +9,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from alerts.http import Refused, Unreachable
-from controlplane.agent.memory import Memory
+from controlplane.agent.memory import RETRY_AFTER, RETRY_LATE_AFTER, Memory
 from controlplane.agent.source import Pulled, Source
 from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, Bundle
 from controlplane.publishing import checks
 from controlplane.publishing.bundle_tar import BadTar
+from controlplane.publishing.patience import FOREGROUND, Patience
 from controlplane.publishing.probation import MARGIN_SECONDS
 from controlplane.publishing.release_files import Busy, ReleaseFiles
-from controlplane.publishing.rollout import NOT_TAKEN, NotLoaded, Rollout, Say, Step, Watch, prove_offline, silent
+from controlplane.publishing.rollout import (
+    NOT_TAKEN,
+    NotLoaded,
+    Rollout,
+    Say,
+    Step,
+    TooLate,
+    Watch,
+    prove_offline,
+    silent,
+)
 from controlplane.publishing.servers import Servers
 from controlplane.target_files import write_targets
 
@@ -79,6 +90,7 @@ class Agent:
     files: ReleaseFiles
     servers: Servers
     margin_seconds: float = MARGIN_SECONDS
+    patience: Patience = FOREGROUND
     say: Say = silent
 
     @property
@@ -203,17 +215,19 @@ class Agent:
         base = self._memory().base
         try:
             left = rollout.take_over(self.journal, bundle, watch)
-        except NOT_TAKEN as error:
+        except (*NOT_TAKEN, TooLate) as error:
             if base in ("", bundle.hash):
                 return self._ended(Outcome.FAILED, f"{error}\nThere is no other release to go back to.")
             self._back(rollout, base)
+            if isinstance(error, TooLate):
+                return self._not_taken(Outcome.FAILED, bundle, error, RETRY_LATE_AFTER)
             return self._not_taken(Outcome.ROLLED_BACK, bundle, error)
         except Unreachable:
             # Nowhere to go back to: the verdict waits until they answer again.
             if base not in ("", bundle.hash):
                 self._back(rollout, base)
             raise
-        self._remember(trying="", base="", refused="", refused_at="", reason="")
+        self._remember(trying="", base="", refused="", refused_until="", reason="")
         self.files.clear_old({bundle.hash, base})
         return self._ended(Outcome.APPLIED, _without([*away, *left]))
 
@@ -225,15 +239,16 @@ class Agent:
             LOG.warning("%s is current again, and not loaded yet: %s", base[:12], error)
         self._remember(trying="", base="")
 
-    def _not_taken(self, outcome: Outcome, bundle: Bundle, error: Exception) -> Applied:
-        """Not tried again for an hour, unless something else is published."""
-        self._remember(refused=bundle.hash, refused_at=datetime.now(UTC).isoformat(), reason=str(error))
+    def _not_taken(self, outcome: Outcome, bundle: Bundle, error: Exception, pause: timedelta = RETRY_AFTER) -> Applied:
+        """Not tried again for that long, unless something else is published."""
+        until = datetime.now(UTC) + pause
+        self._remember(refused=bundle.hash, refused_until=until.isoformat(), reason=str(error))
         return self._ended(outcome, str(error))
 
     # --- What is at hand --------------------------------------------------------------------------------------
 
     def _rollout(self, servers: Servers) -> Rollout:
-        return Rollout(self.files, servers, self.margin_seconds)
+        return Rollout(self.files, servers, self.margin_seconds, self.patience)
 
     def _whole(self, release: str) -> Bundle | None:
         """The release, where it lies on disk unharmed."""

@@ -10,7 +10,8 @@ from typing import Self
 from controlplane.bundle import write_whole
 
 LOG = logging.getLogger(__name__)
-RETRY_REFUSED_AFTER = timedelta(hours=1)
+RETRY_AFTER = timedelta(hours=1)
+RETRY_LATE_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Memory:
     """Hashes of releases; empty: none.
 
     `wanted` is what was pulled last, with `etag`. `trying` is set before `current` is switched and cleared with the
-    verdict, `base` is the way back from it. `refused` is what the checkers or the servers would not take, since when
-    (ISO 8601) and why.
+    verdict, `base` is the way back from it. `refused` is what the checkers or the servers would not take, or not in
+    time; until when it is not tried again (ISO 8601), and why.
     """
 
     etag: str = ""
@@ -27,13 +28,13 @@ class Memory:
     trying: str = ""
     base: str = ""
     refused: str = ""
-    refused_at: str = ""
+    refused_until: str = ""
     reason: str = ""
 
     def refuses(self, release: str, now: datetime) -> bool:
         """Whether trying `release` again would be too early: what refused it may be gone after a while."""
         try:
-            return release == self.refused and datetime.fromisoformat(self.refused_at) > now - RETRY_REFUSED_AFTER
+            return release == self.refused and datetime.fromisoformat(self.refused_until) > now
         except (ValueError, TypeError):
             return False  # written by an older agent, or damaged
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from difflib import unified_diff
 from typing import Any
 
@@ -18,7 +19,8 @@ from django.utils import timezone
 
 from controlplane.bundle import Bundle
 from controlplane.models import Release
-from controlplane.publishing.rollout import Say, Step, silent
+from controlplane.publishing.patience import StillWaiting
+from controlplane.publishing.rollout import FROM_THE_SWITCH, Begun, Say, Step, silent
 from models_registry.models import Change
 
 LOG = logging.getLogger(__name__)
@@ -50,6 +52,9 @@ class Attempt:
         try:
             yield step
             failed = False
+        except StillWaiting as waiting:
+            step.message = str(waiting)
+            raise
         except Exception as error:
             step.message = step.message or f"{type(error).__name__}: {error}"
             raise
@@ -70,6 +75,14 @@ class Attempt:
         # Why a step failed is told once, at the end.
         told = "failed" if failed else message.partition("\n")[0] or "ok"
         self.say(f"{name:<10} {seconds:7.2f} s  {told}")
+
+    @property
+    def begun(self) -> Begun:
+        """How far the run before came, where it stopped for lack of time. Where its process died: nothing is sure."""
+        log = self.row.log
+        if not log or not log[-1]["message"].startswith(StillWaiting.MARK):
+            return FROM_THE_SWITCH
+        return Begun(_since(log, "reload"), _since(log, "verify") if log[-1]["step"] == "probation" else None)
 
     def on_probation(self) -> None:
         """An outcome that is not the last."""
@@ -100,6 +113,15 @@ class Attempt:
                 raise
             LOG.exception("release %s goes on although the database is lost", self.row.pk)
             connection.close_if_unusable_or_obsolete()  # so that the next try connects anew
+
+
+def _since(log: list[dict[str, Any]], step: str) -> float | None:
+    """Seconds since the newest such step ended."""
+    newest = next((entry for entry in reversed(log) if entry["step"] == step), None)
+    if newest is None:
+        return None
+    ended = datetime.fromisoformat(newest["at"]) + timedelta(seconds=newest["seconds"])
+    return max(0.0, (timezone.now() - ended).total_seconds())
 
 
 def authors() -> str:

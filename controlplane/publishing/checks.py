@@ -11,10 +11,11 @@ from pathlib import Path
 
 import yaml
 
-from alerts.http import Refused, Unreachable
+from alerts.http import Refused, Unreachable, without_password
 from alerts.prometheus import Prometheus
 from alerts.slim import digest, joined, pattern_faults, slim_proofs
 from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, RULES_FOLDER, TESTS_FOLDER, Bundle
+from controlplane.publishing.patience import NEVER, Deadline
 from controlplane.publishing.proven import PROVEN, ProvenFile
 from controlplane.publishing.rendered_rules import (
     BadRules,
@@ -32,6 +33,7 @@ REASON_CHARACTERS = 6000
 OVERLOADED = 503  # Prometheus' answer where a query took too long: it says nothing about the rule
 PROMTOOL = ("prometheus", "promtool")
 AMTOOL = ("prometheus-alertmanager", "amtool")
+MOST_NAMED = 5
 
 
 class CheckRefused(Exception):
@@ -56,14 +58,14 @@ def check_rules_readable(bundle: Bundle) -> dict[Key, RenderedGroup]:
     return groups
 
 
-def check_with_promtool(folder: Path, bundle: Bundle) -> None:
+def check_with_promtool(folder: Path, bundle: Bundle, deadline: Deadline = NEVER) -> None:
     """`promtool check config` and `check rules` on the release in `folder`."""
-    _run(PROMTOOL, ["check", "config", PROMETHEUS_CONFIG], folder)
+    _run(PROMTOOL, ["check", "config", PROMETHEUS_CONFIG], folder, deadline)
     if rules := list(bundle.folder(RULES_FOLDER)):
-        _run(PROMTOOL, ["check", "rules", *rules], folder)
+        _run(PROMTOOL, ["check", "rules", *rules], folder, deadline)
 
 
-def check_rule_tests(folder: Path, bundle: Bundle, base: Bundle | None) -> int:
+def check_rule_tests(folder: Path, bundle: Bundle, base: Bundle | None, deadline: Deadline = NEVER) -> int:
     """`promtool test rules`, in one call, on every test that neither `base` nor an earlier release has passed alike.
 
     How many ran. They run on slim copies of the rules (alerts.slim), so that a model more, which is in each default
@@ -79,12 +81,12 @@ def check_rule_tests(folder: Path, bundle: Bundle, base: Bundle | None) -> int:
     digests = {test: digest(proof) for test, proof in proofs.items()}
     new = {test: proof for test, proof in proofs.items() if digests[test] not in known}
     if new:
-        run_proofs(new)
+        run_proofs(new, deadline)
         proven.add([digests[test] for test in new])
     return len(new)
 
 
-def run_proofs(proofs: Mapping[str, Mapping[str, str]]) -> None:
+def run_proofs(proofs: Mapping[str, Mapping[str, str]], deadline: Deadline = NEVER) -> None:
     """`promtool test rules` on `proofs`: each test's path, and its files by path."""
     with tempfile.TemporaryDirectory(prefix="plumbline-proofs-") as name:
         scratch = Path(name)
@@ -96,17 +98,24 @@ def run_proofs(proofs: Mapping[str, Mapping[str, str]]) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
             arguments.append(f"{number}/{test}")
-        _run(PROMTOOL, ["test", "rules", *arguments], scratch)
+        _run(PROMTOOL, ["test", "rules", *arguments], scratch, deadline)
 
 
-def check_with_amtool(folder: Path) -> None:
+def check_with_amtool(folder: Path, deadline: Deadline = NEVER) -> None:
     """`amtool check-config` on the release in `folder`."""
-    _run(AMTOOL, ["check-config", ALERTMANAGER_CONFIG], folder)
+    _run(AMTOOL, ["check-config", ALERTMANAGER_CONFIG], folder, deadline)
 
 
-def check_expressions(prometheus: Prometheus, rules: list[tuple[RenderedGroup, RenderedRule]]) -> None:
-    """Prometheus answers each expression without an error on the data it has; Unreachable where it does not answer."""
-    for group, rule in rules:
+def check_expressions(
+    prometheus: Prometheus, rules: list[tuple[RenderedGroup, RenderedRule]], deadline: Deadline = NEVER
+) -> None:
+    """Prometheus answers each expression without an error on the data it has; Unreachable where it does not answer.
+
+    CheckImpossible where it is too slow to answer them all: it has to evaluate them all in every interval, too.
+    """
+    for number, (group, rule) in enumerate(rules):
+        if deadline.passed:
+            raise CheckImpossible(_not_asked([left.name for _, left in rules[number:]], len(rules), prometheus))
         try:
             prometheus.query(rule.expr)
         except Refused as error:
@@ -128,19 +137,29 @@ def _differs(test: str, bundle: Bundle, base: Bundle) -> bool:
     return any(bundle.text(path) != base.text(path) for path in paths)
 
 
-def _run(tool: tuple[str, str], arguments: list[str], folder: Path) -> None:
+def _not_asked(left: list[str], of: int, prometheus: Prometheus) -> str:
+    names = list(dict.fromkeys(left))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return (
+        f"{len(left)} of {of} new expressions were not checked in time: {without_password(prometheus.url)} is too slow"
+        f" over the others. Not asked for: {', '.join(names[:MOST_NAMED])}{more}. It would have to evaluate all of them"
+        " in each interval: give it rest or CPU."
+    )
+
+
+def _run(tool: tuple[str, str], arguments: list[str], folder: Path, deadline: Deadline) -> None:
     package, name = tool
     try:
         binary = binaries.find(package, name)
     except binaries.MissingBinaryError as error:
         raise CheckImpossible(str(error)) from error
-    what = f"{name} {' '.join(arguments[:2])}"
+    what, seconds = f"{name} {' '.join(arguments[:2])}", min(TOOL_SECONDS, deadline.left)
     try:
         done = subprocess.run(
-            [binary, *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=TOOL_SECONDS
+            [binary, *arguments], cwd=folder, capture_output=True, text=True, errors="replace", timeout=seconds
         )
     except subprocess.TimeoutExpired as error:
-        raise CheckImpossible(f"{what} was not done within {TOOL_SECONDS} s.") from error
+        raise CheckImpossible(f"{what} was not done within {seconds:.3g} s.") from error
     if done.returncode:
         said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if _tells(line))
         raise CheckRefused(f"{what} refuses it:\n{said[-REASON_CHARACTERS:] or f'exit code {done.returncode}'}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from alerts.prometheus import LoadedRule, RuleGroup
+from controlplane.publishing.patience import NEVER, Deadline, StillWaiting
 from controlplane.publishing.rendered_rules import Key, path_of
 
 MARGIN_SECONDS = 10.0  # beyond one interval, for a machine under load
@@ -52,9 +53,15 @@ def wait_until_evaluated(
     watched: Collection[Key],
     known: Collection[Fault],
     seconds: float,
+    *,
+    waited: float = 0.0,
+    turn: Deadline = NEVER,
 ) -> float:
-    """Returns how long it took until every watched group was evaluated; EvaluationFailed where one errs or is late."""
-    started = time.monotonic()
+    """Returns how long it took until every watched group was evaluated; EvaluationFailed where one errs or is late.
+
+    `waited` of the `seconds` have passed already. StillWaiting where nothing errs when the `turn` is over.
+    """
+    started = time.monotonic() - waited
     poll = min(POLL_SECONDS, seconds / 20)
     while True:
         verdict = judge(ask(), watched, known)
@@ -66,6 +73,8 @@ def wait_until_evaluated(
         if passed > seconds:
             path, name = verdict.waiting[0]
             raise EvaluationFailed(f"Prometheus has not evaluated group {name} of {path} within {seconds:g} s.")
+        if turn.passed:
+            raise StillWaiting(f"{len(verdict.waiting)} of {len(watched)} changed groups are not evaluated yet.")
         time.sleep(poll)
 
 

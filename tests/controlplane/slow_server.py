@@ -1,4 +1,4 @@
-"""A slow server: what it is asked for it does at once, but its answers come late."""
+"""A slow server: its answers come late, and perhaps it does only late what it is asked for, or never."""
 
 import threading
 import time
@@ -9,15 +9,24 @@ import requests
 
 
 class SlowServer:
-    """`url` stands before `upstream` while it is open. Answers to `path` come after `seconds`, others at once."""
+    """`url` stands before `upstream` while it is open. Answers to `path` come after `seconds`, others at once.
 
-    def __init__(self, upstream: str, path: str, seconds: float) -> None:
+    What `path` asks for is done at once, or with the answer where it `works_late`; with `deaf` it never is.
+    """
+
+    def __init__(
+        self, upstream: str, path: str, seconds: float, *, works_late: bool = False, deaf: bool = False
+    ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 kind = {"Content-Type": self.headers.get("Content-Type", "")}
+                if self.path == path and (works_late or deaf):
+                    time.sleep(seconds)
+                if self.path == path and deaf:
+                    return
                 answer = requests.request(self.command, upstream + self.path, data=body, headers=kind, timeout=10)
-                if self.path == path:
+                if self.path == path and not works_late:
                     time.sleep(seconds)
                 self.send_response(answer.status_code)
                 self.send_header("Content-Type", answer.headers.get("Content-Type", ""))

@@ -25,6 +25,7 @@ from controlplane.agent.agent import GOOD, Agent, Applied, Outcome
 from controlplane.agent.memory import Memory
 from controlplane.agent.source import Source
 from controlplane.bundle import Bundle
+from controlplane.publishing.patience import Patience
 from controlplane.publishing.release_files import ReleaseFiles
 from controlplane.publishing.servers import Servers
 from controlplane.stack.alertmanager import Alertmanager as AlertmanagerServer
@@ -34,6 +35,7 @@ from tests.controlplane.bundles import MANY_TO_MANY, OTHER, TWO, alert, bundle, 
 from tests.controlplane.conftest import firing_alert, steady_keeps_its_start, wait_until
 from tests.controlplane.failing_disk import FailingDisk
 from tests.controlplane.shelf import TOKEN, Shelf
+from tests.controlplane.slow_server import SlowServer
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the agent needs of other people's code; Django and its like are not among it.
@@ -186,8 +188,9 @@ def test_what_only_the_servers_refused_is_taken_an_hour_later(host: Host) -> Non
         assert (applied.outcome, applied.release) == (Outcome.ROLLED_BACK, good.hash) and host.runs(good)
         assert host.agent.run().outcome == Outcome.REFUSED
         memory = Memory.read(host.home / "agent.json")
-        an_hour_ago = datetime.now(UTC) - timedelta(minutes=61)
-        replace(memory, refused_at=an_hour_ago.isoformat()).write(host.home / "agent.json")
+        until = datetime.fromisoformat(memory.refused_until)
+        assert timedelta(minutes=59) < until - datetime.now(UTC) <= timedelta(hours=1)
+        replace(memory, refused_until=datetime.now(UTC).isoformat()).write(host.home / "agent.json")
         host.reaches(wanted)
 
 
@@ -244,6 +247,20 @@ def test_a_server_that_dies_after_the_switch_finds_the_last_good_release(host: H
             host.prometheus_server.start()
         assert (applied.outcome, applied.release) == (Outcome.UNREACHABLE, good.hash) and host.runs(good)
         host.reaches(wanted)
+
+
+def test_a_server_that_never_loads_a_release_is_left_on_the_last_good_one_for_some_minutes(host: Host) -> None:
+    good, wanted = host.bundle(), host.bundle(alert("Other", "vector(66)"))
+    host.shelf.put(wanted)
+    with SlowServer(host.prometheus_server.url, "/-/reload", seconds=0.4, deaf=True) as slow:
+        servers = Servers.at([slow.url], [host.alertmanager_server.url], timeout=2)
+        late = replace(host.agent, servers=servers, patience=Patience(reload=0.2, load=0.5, back=0.5))
+        applied = late.run()
+        assert (applied.outcome, applied.release) == (Outcome.FAILED, good.hash) and host.runs(good)
+        assert late.run() == Applied(Outcome.REFUSED, good.hash, applied.reason)
+    memory = Memory.read(host.home / "agent.json")
+    assert memory.refuses(wanted.hash, datetime.now(UTC) + timedelta(minutes=4))
+    assert not memory.refuses(wanted.hash, datetime.now(UTC) + timedelta(minutes=5))
 
 
 def run_until_killed(host: Host, step: str) -> None:

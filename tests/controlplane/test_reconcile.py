@@ -14,6 +14,7 @@ from redis import Redis as RedisClient
 from controlplane import reconcile, wake
 from controlplane.bundle import Bundle
 from controlplane.models import LoopState, Peer, Release
+from controlplane.publish import Published, Publisher
 from controlplane.reconcile import Outcome, run_alone, run_once
 from controlplane.rendering import render_bundle
 from controlplane.stack.redis import Redis
@@ -116,6 +117,32 @@ def test_a_step_that_breaks_does_not_keep_the_others_from_running(
     assert outcome.steps["publish"].message == "published"
     stored = LoopState.objects.get().steps["targets"]
     assert not stored["ok"] and stored["message"] == "ValueError: the disk is full"
+
+
+def test_no_slow_peer_holds_up_a_publish_and_a_long_publish_puts_the_others_off(
+    pair: Pair, base: Bundle, quick: None, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = list(reconcile.STEPS)
+    needed = {"reach", "targets", "replicas", "incidents", "drift"}
+    assert set(order[: order.index("publish")]) == needed, "they ask nobody but the servers that publishing needs"
+
+    def long(now: datetime) -> str:
+        monkeypatch.setattr(reconcile, "LATER_SECONDS", 0)
+        return "published"
+
+    monkeypatch.setitem(reconcile.STEPS, "publish", long)
+    monkeypatch.setattr(reconcile, "deliver_pending", None)
+    outcome = run_once()
+    assert outcome.ok
+    assert {name for name, step in outcome.steps.items() if "put off" in step.message} == set(order) - needed - {
+        "publish"
+    }
+
+
+def test_a_release_on_probation_is_no_failed_step(monkeypatch: pytest.MonkeyPatch, plumbline_home: Path) -> None:
+    waiting = Published(Release.Outcome.PROBATION, "Goes on with the next run: 1 of 2 groups")
+    monkeypatch.setattr(Publisher, "publish", lambda _: waiting)
+    assert reconcile.STEPS["publish"](timezone.now()) == f"probation: {waiting.reason}"
 
 
 def test_what_cant_be_reached_is_said_with_its_reason_and_since_when(
