@@ -10,6 +10,7 @@
 """
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -31,6 +32,8 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 # A request that a proxy still holds after this is not expected to land any more.
 RECHECK_AFTER = timedelta(minutes=5)
 DERIVE_BATCH = 500
+# Seconds for one pass: a slow Grafana must not hold up who called. The rest goes with the next one.
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,19 @@ def is_configured() -> bool:
 
 
 def deliver_pending(limit: int = 50, now: datetime | None = None) -> Delivered:
-    """Bring up to `limit` changes into Grafana. Not for use inside a transaction: it talks to Grafana.
+    """Bring up to `limit` changes into Grafana, as many as PATIENCE lets. Not for use inside a transaction.
 
     A failing Grafana ends the pass: what is wrong for one annotation is wrong for the next as well.
     """
     now = now or timezone.now()
     _derive(now)
     sent = failed = 0
+    until = time.monotonic() + PATIENCE
     if is_configured():
         grafana = Grafana(settings.GRAFANA_URL, settings.GRAFANA_TOKEN)
         for delivery in _due(now, limit):
+            if time.monotonic() > until:
+                break
             if not _claim(delivery, now):
                 continue
             outcome = _attempt(grafana, delivery, now)
@@ -65,7 +71,7 @@ def deliver_pending(limit: int = 50, now: datetime | None = None) -> Delivered:
             failed += outcome == State.FAILED
             if outcome == State.WAITING:
                 break
-        _recheck(grafana, now, limit)
+        _recheck(grafana, now, limit, until)
     return Delivered(sent, waiting=_waiting(), failed=failed)
 
 
@@ -159,9 +165,11 @@ def _record(delivery: AnnotationDelivery, **outcome: object) -> None:
     latest.update(**outcome)
 
 
-def _recheck(grafana: Grafana, now: datetime, limit: int) -> None:
+def _recheck(grafana: Grafana, now: datetime, limit: int, until: float) -> None:
     due = AnnotationDelivery.objects.filter(state=State.DELIVERED, recheck_at__lte=now).select_related("change")
     for delivery in due.order_by("recheck_at")[:limit]:
+        if time.monotonic() > until:
+            return
         try:
             _delete_extras(grafana, delivery)
         except GrafanaError as error:

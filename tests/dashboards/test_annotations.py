@@ -143,6 +143,17 @@ def test_what_vanished_before_it_was_looked_at_again_is_delivered_again(
     assert len(grafana.tagged(tag(change))) == 1
 
 
+def test_a_slow_grafana_gets_the_rest_with_the_next_pass(
+    grafana: GrafanaDouble, make_change: MakeChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        make_change()
+    with monkeypatch.context() as patched:
+        patched.setattr(annotations, "PATIENCE", -1.0)
+        assert deliver_pending() == Delivered(sent=0, waiting=3, failed=0)
+    assert deliver_pending().sent == 3
+
+
 def test_a_grafana_that_is_down_is_named_and_caught_up_with(grafana: GrafanaDouble, make_change: MakeChange) -> None:
     changes = [make_change() for _ in range(3)]
     grafana.stop()
