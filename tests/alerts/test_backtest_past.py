@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from alerts.backtest.outcome import MOST_POINTS, Interval, recorded_past
+from alerts.backtest import recorded_past
+from alerts.backtest.outcome import MOST_POINTS, Interval
 from alerts.backtest.recorded_past import retention_seconds
 from alerts.backtest.terms import Edits, Terms, edit
 from alerts.backtest.trial import Backtest, backtest

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from alerts.digests.sending import GIVE_UP_AFTER, LEASE, Digested, digests, send_digests
+from alerts.digests import sending
+from alerts.digests.sending import GIVE_UP_AFTER, LEASE, Digested, send_digests
 from alerts.digests.words import digest_words
 from alerts.models import Incident, TicketDigest
 from alerts.policies import Policies
@@ -232,7 +233,7 @@ class TestFaults:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setitem(digests.DELIVERIES, "webhook", killed)
+            patched.setitem(sending.DELIVERIES, "webhook", killed)
             with pytest.raises(KeyboardInterrupt):
                 run(JUST_AFTER)
         left = TicketDigest.objects.get()
@@ -273,7 +274,7 @@ class TestFaults:
         incident(NIGHT, HOUR)
         incident(NIGHT, HOUR, team="other")
         with monkeypatch.context() as patched:
-            patched.setattr(digests, "PATIENCE", -1.0)
+            patched.setattr(sending, "PATIENCE", -1.0)
             assert run(JUST_AFTER) == Digested(waiting=2)
         assert run(JUST_AFTER) == Digested(sent=2)
 
@@ -284,7 +285,7 @@ class TestFaults:
         address = Receiver.objects.get().address
         with dripping() as url, monkeypatch.context() as patched:
             Receiver.objects.update(address=f"{url}/")
-            patched.setattr(digests, "LONGEST_DELIVERY", 0.3)
+            patched.setattr(sending, "LONGEST_DELIVERY", 0.3)
             assert run(JUST_AFTER) == Digested(waiting=1)
         assert TicketDigest.objects.get().last_error == "The webhook receiver took over 0.3 seconds."
         Receiver.objects.update(address=address)
@@ -307,15 +308,15 @@ def test_two_workers_that_see_the_same_row_send_it_once(
     team: Team, webhook_receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     incident(NIGHT, HOUR)
-    claim = digests._claim
+    claim = sending._claim
 
     def overtaken(digest: TicketDigest, now: datetime) -> bool:
         """The other worker does all of its run between our look and our claim."""
-        monkeypatch.setattr(digests, "_claim", claim)
+        monkeypatch.setattr(sending, "_claim", claim)
         assert run(now) == Digested(sent=1)
         return claim(digest, now)
 
-    monkeypatch.setattr(digests, "_claim", overtaken)
+    monkeypatch.setattr(sending, "_claim", overtaken)
     assert run(JUST_AFTER) == Digested()
     assert len(posted(webhook_receiver)) == 1
     assert TicketDigest.objects.get().attempts == 1

@@ -173,7 +173,9 @@ def test_of_workers_that_are_told_at_the_same_time_one_runs_the_window(
     home: Path, manage: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     write_log(home / "predictions", "churn", "v1", rows(1_000))
-    assert finished(manage("shell", "--verbosity", "0", "-c", SIDE_BY_SIDE)) == "6 True ok 1\n"
+    output = finished(manage("shell", "--verbosity", "0", "-c", SIDE_BY_SIDE))
+    # DuckDB's bindings may warn of what they still hold when the interpreter ends: that comes after.
+    assert output.splitlines()[0] == "6 True ok 1"
 
 
 def test_a_worker_killed_in_the_middle_of_a_scan_leaves_the_window_to_the_next(
