@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from alerts.http import Refused, Unreachable
-from alerts.prometheus import Prometheus, RuleGroup
+from alerts.prometheus import FIRING, PENDING, Prometheus, RuleGroup
 from alerts.restarts import Firing
 
 # Seconds for one request; and for all of them, since a server that drips its answer keeps each read short.
 TIMEOUT = 2.0
 DEADLINE = 3.0
 _FOLDER = "prometheus/rules/"
-FIRING, PENDING = "firing", "pending"
 
 
 @dataclass(frozen=True, slots=True)

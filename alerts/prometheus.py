@@ -10,6 +10,8 @@ from alerts.http import HttpClient, Refused, decoded
 
 ALERTING = "alerting"
 RECORDING = "recording"
+# The states of an alert.
+FIRING, PENDING = "firing", "pending"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from alerts.http import Refused, Unreachable
 from controlplane.bundle import Bundle
 from controlplane.models import Release
 from controlplane.publishing import checks
-from controlplane.publishing.attempt import Attempt, authors, unified
+from controlplane.publishing.attempt import Attempt, again, authors, joined, unified
 from controlplane.publishing.patience import FOREGROUND, Patience, StillWaiting
 from controlplane.publishing.probation import MARGIN_SECONDS
 from controlplane.publishing.release_files import Busy, ReleaseFiles
@@ -46,6 +46,8 @@ PAUSES = {
     Outcome.REFUSED: timedelta(hours=1),
     Outcome.ROLLED_BACK: timedelta(hours=1),
 }
+# So often in a row a server may end while it loads a release: then that is taken for the release's doing.
+DEATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Publisher:
         newest = Release.objects.exclude(outcome=Outcome.SUPERSEDED).order_by("-pk").first()
         if newest is None or newest.hash != release:
             return None
-        pause = PAUSES.get(Outcome(newest.outcome))
+        pause = PAUSES.get(Outcome.FAILED if _killed_servers(newest) else Outcome(newest.outcome))
         if pause is None or newest.finished_at is None:
             return None
         return newest if newest.finished_at > timezone.now() - pause else None
@@ -189,8 +191,9 @@ class Publisher:
         try:
             watch = rollout.prove(attempt, plan.bundle, plan.base)
             row = attempt.row
-            row.changed_groups, row.restarted_alerts = [list(key) for key in watch.groups], watch.restarted
-            row.save(update_fields=["changed_groups", "restarted_alerts"])
+            row.changed_groups = [list(key) for key in watch.groups]
+            row.restarted_alerts, row.pending_alerts = watch.restarted, watch.pending
+            row.save(update_fields=["changed_groups", "restarted_alerts", "pending_alerts"])
             if attempt.superseded:
                 return self._end(attempt, Outcome.SUPERSEDED, "A newer attempt has begun. Nothing was changed.")
             with attempt.step("switch"):
@@ -213,10 +216,12 @@ class Publisher:
         return self._take_over(attempt, rollout, plan.bundle, watch, away)
 
     def _nobody_answers(self, plan: _Plan, error: Unreachable) -> Published:
-        newest = Release.objects.order_by("-pk").first()
+        newest, reason = Release.objects.order_by("-pk").first(), f"{error}. Nothing was changed."
         if newest is not None and (newest.hash, newest.outcome) == (plan.bundle.hash, Outcome.UNREACHABLE):
-            return Published(Outcome.UNREACHABLE, newest.reason, newest)  # said already, 15 seconds ago
-        return self._end(self._begin(plan), Outcome.UNREACHABLE, f"{error}. Nothing was changed.")
+            # Said already, 15 seconds ago. This time it came no further than the rendering.
+            again(newest, reason, newest.log[:1])
+            return Published(Outcome.UNREACHABLE, reason, newest)
+        return self._end(self._begin(plan), Outcome.UNREACHABLE, reason)
 
     def _take_over(
         self,
@@ -268,7 +273,8 @@ class Publisher:
         return self._end(attempt, outcome, reason)
 
     def _end(self, attempt: Attempt, outcome: Outcome, reason: str = "") -> Published:
-        return Published(outcome, reason, attempt.finish(outcome, reason))
+        row = attempt.finish(outcome, reason)
+        return Published(outcome, reason, joined(row) if outcome == Outcome.UNREACHABLE else row)
 
     # --- After a crash ----------------------------------------------------------------------------------------
 
@@ -312,6 +318,12 @@ def _finish_dead(attempt: Attempt) -> None:
         return
     last = steps[-1] if steps else "nothing"
     attempt.finish(Outcome.SUPERSEDED, f"Its process ended after the step {last}. The next attempt takes its place.")
+
+
+def _killed_servers(row: Release) -> bool:
+    """Whether it had to be taken back again and again since a server went away after the switch."""
+    back = any(entry["step"] == "back" for entry in row.log)
+    return row.outcome == Outcome.UNREACHABLE and back and row.tries >= DEATHS
 
 
 def _newest_ended_well() -> bool:

@@ -32,6 +32,8 @@ class ReleaseSerializer(serializers.ModelSerializer):
             "outcome",
             "reason",
             "restarted_alerts",
+            "pending_alerts",
+            "tries",
             "started_at",
             "finished_at",
         ]

@@ -107,7 +107,7 @@ def worked_off(check: LiveCheck, found: dict[str, Any], now: datetime) -> dict[s
 
 def _newest() -> Release | None:
     published = Release.objects.filter(outcome=Release.Outcome.PUBLISHED).order_by("-pk")
-    return published.defer("diff", "log", "restarted_alerts").first()
+    return published.defer("diff", "log", "restarted_alerts", "pending_alerts").first()
 
 
 def _take_over(release: Release) -> set[Key] | None:

@@ -33,6 +33,10 @@ class Release(models.Model):
     diff = models.TextField(blank=True, help_text="Unified, against the base; cut where it is very long.")
     changed_groups = models.JSONField(default=list, help_text="[[file, group]] that differ from the base.")
     restarted_alerts = models.JSONField(default=list, help_text="Names of firing alerts that lose their state.")
+    pending_alerts = models.JSONField(default=list, help_text="Names of pending alerts that wait anew, or are dropped.")
+    tries = models.PositiveIntegerField(
+        default=1, help_text="Attempts at this bundle, one after the other, for which the row stands: all unreachable."
+    )
     started_at = models.DateTimeField(default=timezone.now, db_index=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -34,7 +34,7 @@ def current_hash() -> str:
 def index(request: HttpRequest) -> HttpResponse:
     """All attempts, the newest first."""
     outcome = request.GET.get("outcome", "")
-    rows = Release.objects.defer("diff", "log", "changed_groups", "restarted_alerts")
+    rows = Release.objects.defer("diff", "log", "changed_groups", "restarted_alerts", "pending_alerts")
     if outcome in Release.Outcome.values:
         rows = rows.filter(outcome=outcome)
     found = paged(request, rows)

@@ -14,7 +14,7 @@ from difflib import unified_diff
 from typing import Any
 
 from django.db import Error as DatabaseLost
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from controlplane.bundle import Bundle
@@ -113,6 +113,34 @@ class Attempt:
                 raise
             LOG.exception("release %s goes on although the database is lost", self.row.pk)
             connection.close_if_unusable_or_obsolete()  # so that the next try connects anew
+
+
+def joined(row: Release) -> Release:
+    """One row for attempts at the same bundle, one after the other, that all ended as Unreachable.
+
+    It is the first one, which tells the last one's reason and steps: a night without Prometheus would be thousands.
+    """
+    try:
+        first = Release.objects.filter(pk__lt=row.pk).order_by("-pk").first()
+        if first is None or _what(first) != _what(row):
+            return row
+        with transaction.atomic():
+            again(first, row.reason, row.log)
+            row.delete()
+    except DatabaseLost:
+        LOG.exception("release %s keeps a row of its own", row.pk)
+        return row
+    return first
+
+
+def again(row: Release, reason: str, log: list[dict[str, Any]]) -> None:
+    """The row stands for one attempt more, which ended now."""
+    row.reason, row.log, row.finished_at, row.tries = reason, log, timezone.now(), row.tries + 1
+    row.save(update_fields=["reason", "log", "finished_at", "tries"])
+
+
+def _what(row: Release) -> tuple[str, str, str]:
+    return row.hash, row.base_hash, row.outcome
 
 
 def _since(log: list[dict[str, Any]], step: str) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from alerts.prometheus import ALERTING, RECORDING, RuleGroup
+from alerts.prometheus import ALERTING, FIRING, RECORDING, RuleGroup
 from controlplane.bundle import PROMETHEUS_CONFIG, RULES_FOLDER, Bundle
 from telemetry import promql
 
@@ -104,15 +104,18 @@ def new_expressions(
     return [(group, rule) for _, group in sorted(new.items()) for rule in group.rules if rule.expr not in known]
 
 
-def restarted_alerts(loaded: Iterable[RuleGroup], new: Mapping[Key, RenderedGroup]) -> list[str]:
-    """Names of the alerts that fire now and would start anew, or end: `new` has no such rule in that place."""
+def restarted_alerts(loaded: Iterable[RuleGroup], new: Mapping[Key, RenderedGroup], state: str = FIRING) -> list[str]:
+    """Names of the alerts that fire (or are in `state`) now and would start anew, or end.
+
+    That is so where `new` has no such rule in that place.
+    """
     lost = set()
     for group in loaded:
         there = new.get((path_of(group.file), group.name))
         kept = {rule.identity for rule in there.rules} if there else set()
         for rule in group.rules:
-            firing = any(alert.state == "firing" for alert in rule.alerts)
-            if firing and (rule.kind, rule.name, tuple(sorted(rule.labels.items()))) not in kept:
+            active = any(alert.state == state for alert in rule.alerts)
+            if active and (rule.kind, rule.name, tuple(sorted(rule.labels.items()))) not in kept:
                 lost.add(rule.name)
     return sorted(lost)
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from alerts.alertmanager import Alertmanager
 from alerts.http import Refused, Unreachable
-from alerts.prometheus import Prometheus
+from alerts.prometheus import PENDING, Prometheus
 from controlplane.bundle import ALERTMANAGER_CONFIG, PROMETHEUS_CONFIG, Bundle
 from controlplane.publishing import checks
 from controlplane.publishing.patience import (
@@ -87,11 +87,15 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """For the probation: the groups that change, and what erred before. `restarted`: alerts that lose their state."""
+    """For the probation: the groups that change, and what erred before.
+
+    `restarted`: firing alerts that lose their state, `pending`: pending ones.
+    """
 
     groups: list[Key] = field(default_factory=list)
     known: set[Fault] = field(default_factory=set)
     restarted: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +157,16 @@ class Rollout:
         return self._watch(before, groups)
 
     def _watch(self, before: Mapping[Key, RenderedGroup], groups: Mapping[Key, RenderedGroup]) -> Watch:
-        watched, known, restarted = set(changed_groups(before, groups)), set(), set()
+        watched, known = set(changed_groups(before, groups)), set()
+        restarted: set[str] = set()
+        pending: set[str] = set()
         for prometheus in self.servers.prometheuses:
             loaded = prometheus.rules()
             watched |= groups.keys() - {(path_of(group.file), group.name) for group in loaded}
             known |= faults(loaded)
             restarted |= set(restarted_alerts(loaded, groups))
-        return Watch(sorted(watched), known, sorted(restarted))
+            pending |= set(restarted_alerts(loaded, groups, PENDING))
+        return Watch(sorted(watched), known, sorted(restarted), sorted(pending))
 
     def watch_again(self, bundle: Bundle, base: Bundle | None) -> Watch:
         """For a release that is current already: what it changed, and what erred before it came."""

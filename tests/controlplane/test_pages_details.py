@@ -111,6 +111,17 @@ class TestAReleasesPage:
         for address in (f"/releases/{refused.pk}/", "/releases/"):
             assert "could not parse" in text_of(reader.get(address).content.decode())
 
+    def test_an_attempt_that_was_repeated_is_one_row_that_says_how_often(self, reader: Client) -> None:
+        away = self.release(outcome=Release.Outcome.UNREACHABLE, reason="it can't be reached", tries=240)
+        assert "Tried 240 times, with the same end" in text_of(reader.get(f"/releases/{away.pk}/").content.decode())
+        assert "Tried 240 times, the last" in text_of(reader.get("/releases/").content.decode())
+
+    def test_the_active_alerts_that_it_restarts_are_named(self, reader: Client) -> None:
+        html = reader.get(f"/releases/{self.release(restarted_alerts=['A'], pending_alerts=['B', 'C']).pk}/").content
+        text = text_of(html.decode())
+        assert "Firing alerts that start anew with it A" in text
+        assert "Pending alerts that wait anew with it, or are dropped B, C" in text
+
     def test_a_running_one_refreshes_itself(self, reader: Client) -> None:
         running = self.release(outcome=Release.Outcome.RUNNING, finished_at=None)
         assert 'hx-trigger="every 2s"' in reader.get(f"/releases/{running.pk}/").content.decode()

@@ -81,6 +81,18 @@ def test_the_firing_alerts_that_a_change_restarts_are_named(pair: Pair, base: Bu
     assert published.release is not None and published.release.restarted_alerts == ["Steady"]
 
 
+def test_the_pending_alerts_that_a_change_restarts_are_named_too(pair: Pair, base: Bundle) -> None:
+    def waiting(policy: str) -> dict[str, str]:
+        rule = alert("Other", "vector(6)", policy, extra=", for: 1h")
+        return {OTHER: rule_group(f"Other:{policy}", rule)}
+
+    pair.publish(pair.bundle(waiting("default")))
+    wait_until(lambda: any(each.state == "pending" for each in pair.prometheus.alerts()))
+    published = pair.publish(pair.bundle(waiting("team:x")))
+    row = published.release
+    assert row is not None and (row.restarted_alerts, row.pending_alerts) == ([], ["Other"])
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from controlplane import reconcile
 from controlplane.bundle import Bundle
@@ -106,6 +107,41 @@ def test_a_group_that_is_evaluated_rarely_is_waited_for_over_several_runs_and_no
 
 def _before(at: str, **ago: float) -> str:
     return (datetime.fromisoformat(at) - timedelta(**ago)).isoformat()
+
+
+def test_attempts_that_meet_the_same_lost_server_are_one_row(pair: Pair, base: Bundle) -> None:
+    """Each comes so far that it has begun: the server is ready, and then does not answer."""
+    wanted = pair.edit("vector(4)")
+    with SlowServer(pair.prometheus_server.url, "/api/v1/query", seconds=0.9) as slow:
+        servers = with_another(pair, "prometheus", slow.url, timeout=0.6)
+        first = pair.publish(wanted, servers=servers)
+        assert first.outcome == Outcome.UNREACHABLE and first.release is not None
+        again = pair.publish(wanted, servers=servers)
+        assert (again.outcome, again.release) == (Outcome.UNREACHABLE, first.release)
+        row = Release.objects.get()
+        assert row.tries == 2 and row.finished_at is not None and row.started_at == first.release.started_at
+        assert row.finished_at > first.release.finished_at and steps(row)[-1] == "queries"
+        assert pair.publish(pair.edit("vector(44)"), servers=servers).release != row, "another bundle"
+    assert pair.runs(base)
+
+
+@pytest.mark.parametrize(("tries", "paused"), [(2, False), (3, True)])
+def test_a_release_that_takes_its_server_down_each_time_is_left_alone_for_some_minutes(
+    pair: Pair, base: Bundle, tries: int, paused: bool
+) -> None:
+    wanted = pair.edit("vector(5)" if paused else "vector(55)")
+    log = [{"step": step, "at": timezone.now().isoformat(), "seconds": 0, "message": ""} for step in ("switch", "back")]
+    row = Release.objects.create(
+        hash=wanted.hash,
+        base_hash=base.hash,
+        outcome=Outcome.UNREACHABLE,
+        tries=tries,
+        log=log,
+        finished_at=timezone.now(),
+    )
+    assert (pair.publish(wanted).release == row) == paused
+    time_passes(minutes=6)
+    the_next_run_reaches(pair, wanted)
 
 
 def test_expressions_that_there_was_no_time_for_are_named(pair: Pair, base: Bundle) -> None:
