@@ -1,5 +1,6 @@
 """This project's own processes: web, worker, beat, quality exporter, serving, and commands of manage.py."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -94,18 +95,24 @@ def worker(env: Mapping[str, str], logs: Path) -> QuietApp:
     """A Celery worker."""
     command = [
         *(sys.executable, "-m", "celery", "-A", "controlplane", "worker"),
-        *("--concurrency", "2", "--loglevel", "INFO"),
+        *("--concurrency", "2"),
     ]
-    return QuietApp("worker", command, " ready.", logs / "worker.log", env)
+    return QuietApp("worker", command, " ready.", logs / "worker.log", _telling(env))
 
 
 def beat(env: Mapping[str, str], logs: Path, home: Path) -> QuietApp:
     """Celery's clock."""
     command = [
-        *(sys.executable, "-m", "celery", "-A", "controlplane", "beat", "--loglevel", "INFO"),
+        *(sys.executable, "-m", "celery", "-A", "controlplane", "beat"),
         *("--schedule", str(home / "celerybeat-schedule"), "--pidfile", ""),
     ]
-    return QuietApp("beat", command, "beat: Starting", logs / "beat.log", env)
+    return QuietApp("beat", command, "beat: Starting", logs / "beat.log", _telling(env))
+
+
+def _telling(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Celery says at INFO that it is ready."""
+    level = env.get("LOG_LEVEL", os.environ.get("LOG_LEVEL", "")).upper()
+    return {**env, "LOG_LEVEL": "DEBUG" if level == "DEBUG" else "INFO"}
 
 
 def replay(env: Mapping[str, str], logs: Path, serving_url: str, *options: str) -> Process:

@@ -54,9 +54,11 @@ def test_a_nudge_makes_a_worker_run_the_loop_at_once(
     environment: dict[str, str], metrics: Callable[..., float], redis_server: Redis, tmp_path: Path
 ) -> None:
     assert metrics("plumbline_reconcile_last_run_timestamp_seconds") == 0
-    with app.worker(environment, tmp_path), with_broker(redis_server.url):
+    with app.worker(environment | {"LOG_LEVEL": "DEBUG"}, tmp_path) as worker, with_broker(redis_server.url):
         wake.wake()
         wait_until(lambda: metrics("plumbline_reconcile_last_run_timestamp_seconds") > time.time() - 60)
+    told = worker.process.log_text()
+    assert " INFO celery.apps.worker " in told and " DEBUG " in told, "as LOG_LEVEL says, for worker and beat too"
     assert metrics("plumbline_peer_reachable", peer="redis") == 1
     assert metrics("plumbline_peer_reachable", peer="prometheus") == 0
     assert metrics("plumbline_reconcile_step_failed", step="publish") == 1
