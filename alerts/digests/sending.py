@@ -125,7 +125,8 @@ def _send(digest: TicketDigest, team: FleetTeam, routes: Mapping[str, Any], now:
         LOG.warning("the digest %s was not delivered: %s", digest, error)
         late = now > digest.hours_began_at + GIVE_UP_AFTER
         again = {"state": State.FAILED} if late else {"next_attempt_at": now + _pause(digest.attempts)}
-        _record(digest, alerts=len(told), last_error=str(error)[:300], **again)
+        had_by = sorted({*digest.had_by, *error.had_by})
+        _record(digest, alerts=len(told), last_error=str(error)[:300], had_by=had_by, **again)
         return False
     _record(digest, state=State.SENT, alerts=len(told), sent_at=now, last_error="")
     return True
@@ -151,6 +152,7 @@ def _digest(digest: TicketDigest, team: FleetTeam, told: list[MutedAlert]) -> Di
         began_at=digest.hours_began_at,
         told=tuple(told),
         link=f"{settings.PLUMBLINE_URL}/incidents/",
+        had_by=frozenset(digest.had_by),
     )
 
 

@@ -30,7 +30,7 @@ class MutedAlert:
 class Digest:
     """What `team` was not told of since `muted_from`. The same `identity` comes twice where a delivery was repeated.
 
-    `link`: where all of it is to be read.
+    `link`: where all of it is to be read. `had_by`: the addresses that an earlier delivery reached.
     """
 
     identity: str
@@ -39,6 +39,7 @@ class Digest:
     began_at: datetime
     told: tuple[MutedAlert, ...]
     link: str
+    had_by: frozenset[str] = frozenset()
 
     @property
     def over(self) -> int:

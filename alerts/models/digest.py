@@ -28,6 +28,9 @@ class TicketDigest(models.Model):
     next_attempt_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    had_by = models.JSONField(
+        default=list, help_text="The addresses that an e-mail server has taken it for, where it refused others."
+    )
 
     class Meta:
         ordering = ["-hours_began_at", "team"]

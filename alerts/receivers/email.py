@@ -1,6 +1,7 @@
 """E-mail, through the mail server of the settings (`global` in alertmanager.yml); plain text, so nothing is markup."""
 
 import smtplib
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -32,27 +33,59 @@ def configuration(receiver: FleetReceiver) -> dict[str, Any]:
 
 
 def deliver(receiver: FleetReceiver, digest: Digest) -> None:
-    """The digest as a message in plain text. Raises NotDelivered. A repeated one has the same Message-ID."""
-    sender = settings.SMTP_FROM
+    """The digest as a message in plain text. Raises NotDelivered. A repeated one has the same Message-ID.
+
+    A server may take it for some addresses and refuse it for others: then it is not delivered, the error names who was
+    refused, and the next try goes to those alone. All of them stand in `To`.
+    """
+    sender, addresses = settings.SMTP_FROM, _addresses(receiver)
     message = EmailMessage(
         subject=f"[Plumbline] {headline(digest)}",
         body=f"{headline(digest)}\n\n{plain(digest)}\n",
         from_email=sender,
-        to=[address.strip() for address in receiver.address.split(",")],
+        to=addresses,
         headers={
             "Message-ID": f"<plumbline-digest.{digest.team}.{digest.began_at:%Y%m%dT%H%M}@{_domain(sender)}>",
             "Auto-Submitted": "auto-generated",
         },
-        connection=_mail_server(),
     )
+    missing = [address for address in addresses if address not in digest.had_by]
+    if not missing:
+        return
     try:
-        message.send()
+        refused = _send(message, missing)
+    except smtplib.SMTPRecipientsRefused as error:
+        raise NotDelivered(_refusal(error.recipients)) from error
     except smtplib.SMTPResponseException as error:
         raise NotDelivered(f"The mail server answered {error.smtp_code}.") from error
     except smtplib.SMTPNotSupportedError as error:
         raise NotDelivered("The mail server offers no STARTTLS, or no way to sign in.") from error
     except (smtplib.SMTPException, OSError) as error:
         raise NotDelivered(f"The mail server didn't take it: {type(error).__name__}.") from error
+    if refused:
+        raise NotDelivered(_refusal(refused), had_by=[address for address in missing if address not in refused])
+
+
+def _addresses(receiver: FleetReceiver) -> list[str]:
+    return [address.strip() for address in receiver.address.split(",") if address.strip()]
+
+
+def _send(message: EmailMessage, addresses: list[str]) -> Mapping[str, tuple[int, bytes]]:
+    """The addresses that the server refused, each with its answer: what Django's own sending leaves unsaid."""
+    backend = _mail_server()
+    backend.open()
+    if backend.connection is None:
+        raise NotDelivered("The mail server can't be reached.")
+    try:
+        text = message.message().as_bytes().replace(b"\n", b"\r\n")
+        return backend.connection.sendmail(message.from_email, addresses, text)
+    finally:
+        backend.close()
+
+
+def _refusal(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    named = ", ".join(f"{address} ({code})" for address, (code, _) in refused.items())
+    return f"The mail server refused {named}."
 
 
 def _mail_server() -> EmailBackend:

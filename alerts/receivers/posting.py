@@ -3,7 +3,7 @@
 An address may be a secret, as a key is, so no error says more of it than the kind of receiver and its file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,11 @@ LONGEST_SECRET = 2000
 
 
 class NotDelivered(RuntimeError):
-    """It did not work this time: worth another try."""
+    """It did not work this time: worth another try. `had_by`: the addresses that have it all the same."""
+
+    def __init__(self, reason: str, had_by: Iterable[str] = ()) -> None:
+        super().__init__(reason)
+        self.had_by = tuple(had_by)
 
 
 def post(name: str, address: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> str:

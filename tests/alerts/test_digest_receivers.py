@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,10 @@ def mail(mail_server: MailServer, settings: Settings, monkeypatch: pytest.Monkey
     return mail_server
 
 
-def deliver(kind: str, *told: MutedAlert, address: str = "", file: Path | None = None) -> None:
-    DELIVERIES[kind](FleetReceiver("ticket", kind, address, str(file or "")), digest(*told))
+def deliver(
+    kind: str, *told: MutedAlert, address: str = "", file: Path | None = None, had_by: frozenset[str] = frozenset()
+) -> None:
+    DELIVERIES[kind](FleetReceiver("ticket", kind, address, str(file or "")), replace(digest(*told), had_by=had_by))
 
 
 def only(http: HttpReceiver) -> Delivery:
@@ -201,6 +204,22 @@ class TestMail:
         with pytest.raises(NotDelivered, match="The mail server"):
             deliver("email", address="a@example.com")
         assert mail.letters == []
+
+    def test_who_was_refused_is_named_and_the_next_try_is_for_them_alone(self, mail: MailServer) -> None:
+        mail.unknown, everybody = frozenset({"b@example.com"}), "a@example.com, b@example.com,c@example.com"
+        with pytest.raises(NotDelivered, match=r"^The mail server refused b@example.com \(550\).$") as refused:
+            deliver("email", address=everybody)
+        assert refused.value.had_by == ("a@example.com", "c@example.com")
+        mail.unknown = frozenset()
+        deliver("email", address=everybody, had_by=frozenset(refused.value.had_by))
+        assert [letter.recipients for letter in mail.letters] == [refused.value.had_by, ("b@example.com",)]
+        assert {letter.message["To"] for letter in mail.letters} == {"a@example.com, b@example.com, c@example.com"}
+
+    def test_who_was_refused_is_named_where_all_were(self, mail: MailServer) -> None:
+        mail.unknown = frozenset({"a@example.com"})
+        with pytest.raises(NotDelivered, match=r"refused a@example.com \(550\)") as refused:
+            deliver("email", address="a@example.com")
+        assert refused.value.had_by == ()
 
     def test_nothing_is_sent_without_tls(self, mail: MailServer) -> None:
         mail.starttls = False

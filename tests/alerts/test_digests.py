@@ -20,6 +20,7 @@ from models_registry.fleet import load_fleet
 from models_registry.models import MLModel, Receiver, Team
 from tests.alerts.fleets import OPTIONS
 from tests.doubles.dripping import dripping
+from tests.doubles.mail_server import MailServer
 from tests.fixtures.registry import make_model, make_team
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,22 @@ class TestFaults:
         webhook_receiver.answer = 200
         assert run(JUST_AFTER + timedelta(minutes=1)) == Digested(sent=1)
         assert len(posted(webhook_receiver)) == 1
+
+    def test_addresses_that_were_refused_are_named_and_tried_again_alone(
+        self, team: Team, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        incident(NIGHT, HOUR)
+        Receiver.objects.update(kind="email", address="a@example.com, b@example.com")
+        with MailServer(tmp_path) as mail:
+            settings.SMTP_SMARTHOST, settings.SMTP_FROM = mail.smarthost, "plumbline@example.com"
+            monkeypatch.setenv("SSL_CERT_FILE", str(mail.ca))
+            mail.unknown = frozenset({"b@example.com"})
+            assert run(JUST_AFTER) == Digested(waiting=1)
+            assert "The mail server refused b@example.com (550)." in digest_words(team)
+            assert run(JUST_AFTER + timedelta(minutes=1)) == Digested(waiting=1)
+            mail.unknown = frozenset()
+            assert run(JUST_AFTER + HOUR) == Digested(sent=1)
+        assert [letter.recipients for letter in mail.letters] == [("a@example.com",), ("b@example.com",)]
 
     def test_it_is_given_up_before_the_next_one(self, team: Team) -> None:
         Receiver.objects.update(address="http://127.0.0.1:9/")

@@ -37,11 +37,15 @@ class Session:
 
 
 class MailServer:
-    """`refuses`: the command that is answered 451, or nothing. `starttls`: whether it is offered."""
+    """`refuses`: the command that is answered 451, or nothing. `starttls`: whether it is offered.
+
+    `unknown`: the recipients that it knows nothing of.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.letters: list[Letter] = []
         self.refuses = ""
+        self.unknown: frozenset[str] = frozenset()
         self.starttls = True
         self.ca = folder / "mail.crt"
         key = folder / "mail.key"
@@ -60,7 +64,7 @@ class MailServer:
 
     def clear(self) -> None:
         self.letters.clear()
-        self.refuses, self.starttls = "", True
+        self.refuses, self.unknown, self.starttls = "", frozenset(), True
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +128,11 @@ class _Handler(socketserver.StreamRequestHandler):
         self.say("250 OK")
 
     def do_rcpt(self, rest: str) -> None:
-        self.held.recipients.append(rest.partition("<")[2].partition(">")[0])
+        recipient = rest.partition("<")[2].partition(">")[0]
+        if recipient in self.server.mail.unknown:
+            self.say("550 No such user")
+            return
+        self.held.recipients.append(recipient)
         self.say("250 OK")
 
     def do_rset(self, rest: str) -> None:
