@@ -92,8 +92,10 @@ class Receiver(models.Model):
     secret_file = models.CharField(
         max_length=300,
         blank=True,
-        help_text="Absolute path, on Alertmanager's machine, of the file with Slack's or Teams' webhook address, "
-        "PagerDuty's routing key or Opsgenie's API key.",
+        help_text="Absolute path of a file, on Alertmanager's machine and, for digests of tickets, on Plumbline's. "
+        "Slack and Teams: the file holds the incoming webhook's address. PagerDuty: the integration's routing key. "
+        "Opsgenie: the API key. Webhook: empty, or from Alertmanager 0.26 on the address, where it is a secret. "
+        "E-mail: empty; SMTP_PASSWORD_FILE names the mail server's. Nothing else stands in the file.",
     )
 
     class Meta:
