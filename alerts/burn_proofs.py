@@ -18,7 +18,7 @@ from alerts.kind import Scope
 from alerts.kinds.error_budget_burn import NAME, NO_DATA_FOR, BurnKind
 from alerts.objectives import AVAILABILITY, LATENCY, ObjectiveRow
 from alerts.options import RenderOptions
-from alerts.proof_series import exact, just_reaching, labelled, value
+from alerts.proof_series import exact, just_reaching, labelled
 from alerts.proofs import STRANGER, expected_alert
 from alerts.rule import AlertRule
 from alerts.yaml_text import dump
@@ -365,12 +365,17 @@ def _counters(objective: ObjectiveRow, history: History, reason: str = "model_er
 
 
 def _counter(history: History, shares: list[float]) -> str:
-    """A counter of that share of the events, in promtool's notation."""
+    """A counter of that share of the events, in promtool's notation.
+
+    Added up step by step, as promtool does: a stretch that began the least bit lower than the one before it ended
+    would be a counter that has been reset, and all of it would count once more.
+    """
     total, parts = 0.0, ["0"]
     for stretch, share in zip(history.stretches, shares, strict=True):
         grown = history.per_second * history.step * share
-        parts.append(f"{value(total + grown)}+{value(grown)}x{stretch.steps - 1}")
-        total += grown * stretch.steps
+        parts.append(f"{exact(total + grown)}+{exact(grown)}x{stretch.steps - 1}")
+        for _ in range(stretch.steps):
+            total += grown
     return " ".join(parts)
 
 

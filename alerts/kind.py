@@ -34,6 +34,9 @@ class Owner(StrEnum):
 
 PAGE, TICKET = "page", "ticket"
 _MANY_MODELS = 50
+LONGEST_FOR = 7 * 86400  # seconds
+# Seconds of a window that a proof fills at most.
+LONGEST_FILL = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a proof's cases look, in whole seconds; `step` lies between two samples and two evaluations."""
+    """When a proof's cases look, in whole seconds; `step` lies between two samples, `pace` between two evaluations."""
 
     step: int
+    pace: int  # a multiple of the step: of a long `for`, few evaluations tell as much as many
     start: int  # what is wrong starts here, after `start` seconds in which nothing happens
     for_: int
     window: int
@@ -104,13 +108,25 @@ class Timing:
 
     @property
     def firing_from(self) -> int:
-        """By now it fires: the first bad sample came one step after the start, and another step is granted."""
-        return self.start + self.for_ + 3 * self.step
+        """By now it fires: the first bad sample came one step after the start, and another evaluation is granted."""
+        return self.start + self.for_ + 3 * self.pace
 
     @property
     def silent_at(self) -> int:
         """By now it would fire, even where its condition holds only once the window is full (the first hour of it)."""
-        return self.firing_from + -(-min(self.window, 3600) // self.step) * self.step
+        return self.firing_from + -(-min(self.window, LONGEST_FILL) // self.pace) * self.pace
+
+    def at_once(self, per_second: float) -> float:
+        """Events a second of which a single step has as many as the window has of `per_second`."""
+        return per_second * max(1.0, self.window / self.step)
+
+    def once_full(self, per_second: float) -> float:
+        """Events a second that come to `per_second` over the window when it is as full as a proof makes it."""
+        return per_second * max(1.0, self.window / LONGEST_FILL)
+
+    def at_the_end(self, per_second: float) -> float:
+        """Events a second that never come to more than `per_second` over the window."""
+        return per_second * max(1.0, self.window / (self.silent_at - self.start))
 
     @property
     def steps(self) -> int:
@@ -177,6 +193,7 @@ class AlertKind:
     window: int = 0  # seconds; 0: it looks at the present, or over a window that is no policy's
     counts: bool = True  # over the window it looks at counters, so that has to hold a few scrapes
     fixed_window: int = 0  # seconds of that one, for its proof
+    longest_for: int = LONGEST_FOR
     high_risk_severity: str | None = None  # where it differs: the severity for models of high risk
     concerns: Callable[[FleetModel], bool] = lambda _: True  # models it says something about
     recorded: tuple[str, ...] = ()  # prefixes of the recorded series that it reads over the policy's window

@@ -6,13 +6,14 @@ from typing import Any
 
 from alerts.annotations import readable
 from alerts.catalogue import KINDS
-from alerts.kind import AlertKind, Parameter
+from alerts.kind import LONGEST_FOR, AlertKind, Parameter
 from telemetry.promql import duration
 
 WINDOW = (10, 7 * 86400)  # seconds
 # A rate needs two scrapes in its window; four survive one that fails.
 SCRAPES_IN_A_WINDOW = 4
-LONGEST_FOR = 7 * 86400  # seconds
+# What is measured can't be told apart more finely; between it and 0 a proof would have nothing to show.
+SMALLEST_LIMIT = 1e-9
 
 
 def check_policy(
@@ -43,7 +44,7 @@ def check_policy(
 def _waiting_error(kind: AlertKind, seconds: int | None) -> str:
     if kind.variants is not None and seconds is not None:
         return f"{kind.name} waits by its short windows: leave this empty."
-    return for_error(seconds)
+    return for_error(seconds, kind.longest_for)
 
 
 def _scope_error(kind: AlertKind) -> str:
@@ -69,6 +70,8 @@ def _thresholds_error(kind: AlertKind, thresholds: Any) -> str:
 def _limit_error(parameter: Parameter, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"The limit {parameter.name} is a number, not {value!r}."
+    if parameter.minimum < value < SMALLEST_LIMIT:
+        return f"The limit {parameter.name} is 0, or at least {SMALLEST_LIMIT:.9f}, not {value!r}."
     if value < parameter.minimum or (parameter.maximum is not None and value > parameter.maximum):
         lowest, highest = readable(parameter.minimum, parameter.unit), parameter.maximum
         upto = f" and at most {readable(highest, parameter.unit)}" if highest is not None else ""
@@ -88,8 +91,8 @@ def _window_error(kind: AlertKind, seconds: int | None, scrape_interval: int) ->
     return ""
 
 
-def for_error(seconds: int | None) -> str:
+def for_error(seconds: int | None, longest: int = LONGEST_FOR) -> str:
     """What is wrong with `seconds` as an alert's `for`; empty where it is fine or left out."""
-    if seconds is not None and not 0 <= seconds <= LONGEST_FOR:
-        return f"The condition may have to hold for up to {duration(LONGEST_FOR)}, not for {seconds} seconds."
+    if seconds is not None and not 0 <= seconds <= longest:
+        return f"The condition may have to hold for up to {duration(longest)}, not for {seconds} seconds."
     return ""

@@ -13,9 +13,18 @@ def labelled(metric: str, labels: Mapping[str, str]) -> str:
     return promql.selector(metric, *(promql.equals(name, value) for name, value in labels.items()))
 
 
+# Of what is reckoned: binary noise is cut off.
+_DECIMALS = _DIGITS = 10
+
+
 def value(number: float) -> str:
-    """A sample's value as promtool reads it: plain decimals, since it takes `e` for the end of a number."""
-    return f"{number:.10f}".rstrip("0").rstrip(".") or "0"
+    """About that number, as promtool reads it: plain decimals, since it takes `e` for the end of a number.
+
+    For what is reckoned, as a counter's growth is; `exact` is for limits and what is held against them.
+    """
+    first = -math.floor(math.log10(abs(number))) if number else 0
+    text = f"{number:.{max(_DECIMALS, first + _DIGITS)}f}"
+    return text.rstrip("0").rstrip(".") or "0"
 
 
 def just_reaching(limit: float, factor: float) -> float:
@@ -25,7 +34,7 @@ def just_reaching(limit: float, factor: float) -> float:
 
 
 def exact(number: float) -> str:
-    """The very number, of which `value` may cut off something."""
+    """The very number, of which `value` cuts something off."""
     return format(Decimal(repr(int(number) if float(number).is_integer() else number)), "f")
 
 
@@ -37,7 +46,7 @@ def constant(number: float, timing: Timing) -> str:
 def from_start(before: float, after: float, timing: Timing) -> str:
     """One value until what is wrong starts, then another."""
     idle = timing.start // timing.step
-    return f"{value(before)}+0x{idle} {value(after)}+0x{timing.steps - idle}"
+    return f"{exact(before)}+0x{idle} {exact(after)}+0x{timing.steps - idle}"
 
 
 def appearing(number: float, timing: Timing) -> str:
@@ -54,7 +63,7 @@ def exactly(number: float, timing: Timing) -> str:
 
 def vanishing(number: float, timing: Timing) -> str:
     """One value until what is wrong starts, then no series."""
-    return f"{value(number)}+0x{timing.start // timing.step} stale"
+    return f"{exact(number)}+0x{timing.start // timing.step} stale"
 
 
 def counting(per_second: float, timing: Timing) -> str:

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from alerts import annotations, recording
-from alerts.kind import AlertKind, Case, Scope, Timing
+from alerts.kind import LONGEST_FILL, AlertKind, Case, Scope, Timing
 from alerts.owners import SEVERITY, TEAM, severity_of, team_of
 from alerts.policies import CustomRow
 from alerts.rule import AlertRule, addresses, linked, text_values
@@ -25,6 +25,8 @@ _RECORDING = f"../rules/{recording.FILE.removeprefix(_RULES)}"
 _LONGEST_STEP = 120
 # Of cases that look far back: promtool takes a millisecond or two for each evaluation.
 _LONG_STEP = 240
+# Of what a window fills with, and of a `for`: longer ones are gone through in longer steps.
+_MOST_EVALUATIONS = 120
 # Policies in one file: an edit of one has the others in its file proven again.
 _TOGETHER = 10
 DEFAULT_CASE_INTERVAL = "1m"
@@ -70,17 +72,22 @@ def _parts(rules: list[AlertRule], pace: Callable[[AlertRule], int]) -> Iterator
 
 
 def timing_of(for_: int, window: int) -> Timing:
-    """Steps short enough for rates over `window` and for looks just before and after `for_` has passed."""
+    """Steps short enough for rates over `window` and for looks just before and after `for_` has passed.
+
+    Yet neither a `for` of days nor one of seconds beside a window of hours takes promtool minutes.
+    """
     longest = window // 4 if window else _LONGEST_STEP
     step = max(1, min(_LONGEST_STEP, longest, for_ // 4 if for_ > 3 else for_ or _LONGEST_STEP))
-    return Timing(step=step, start=2 * step, for_=for_, window=window)
+    step = max(step, min(window, LONGEST_FILL) // _MOST_EVALUATIONS)
+    pace = step * max(1, for_ // (_MOST_EVALUATIONS * step))
+    return Timing(step=step, pace=pace, start=2 * step, for_=for_, window=window)
 
 
 def _pace(rule: AlertRule) -> int:
     """Seconds between two evaluations in the rule's tests."""
     if rule.custom is not None:
         return min(promql.seconds(_interval(c)) for c in (rule.custom.fires_case, rule.custom.silent_case))
-    return _timing(rule).step
+    return _timing(rule).pace
 
 
 def _timing(rule: AlertRule) -> Timing:
@@ -134,7 +141,7 @@ def _looking_back(rules: list[AlertRule]) -> list[dict[str, Any]]:
     """The tests whose cases look far back."""
     # A shorter `for` than this would pass between two evaluations of a slow pace.
     slow = [
-        (rule, replace(_timing(rule), step=_LONG_STEP, start=2 * _LONG_STEP))
+        (rule, replace(_timing(rule), step=_LONG_STEP, pace=_LONG_STEP, start=2 * _LONG_STEP))
         for rule in rules
         if rule.for_ >= 2 * _LONG_STEP
     ]
@@ -180,7 +187,7 @@ def _held_tests(rules: list[AlertRule]) -> list[dict[str, Any]]:
     together: dict[tuple[Timing, int], list[tuple[AlertRule, Case]]] = defaultdict(list)
     for rule in rules:
         step = _held_pace(rule)
-        timing = replace(_timing(rule), step=step, start=2 * step)
+        timing = replace(_timing(rule), step=step, pace=step, start=2 * step)
         # Any will do; what makes it fire has to be there at once, and not as long ago as yesterday.
         case = next(c for c in _cases(rule, timing) if c.fires and not (c.late or c.after or c.given))
         together[timing, rule.keep_firing].append((rule, case))

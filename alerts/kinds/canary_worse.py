@@ -83,7 +83,8 @@ def _usual(scope: Scope) -> _Doing:
     """Where a factor and its margin come to the same, so that a slip of either shows; within what is plausible."""
     errors = scope.limit("error_margin") / max(scope.limit("error_factor") - 1, 1e-9)
     p95 = scope.limit("latency_margin") / max(scope.limit("latency_factor") - 1, 1e-9)
-    return _Doing(errors if errors < 0.2 else 0.01, p95 if LATENCY_SECONDS[0] < p95 < 1 else 0.06)
+    shown = errors < 0.2 and errors + scope.limit("error_margin") < 0.95
+    return _Doing(errors if shown else 0.01, p95 if LATENCY_SECONDS[0] < p95 < 1 else 0.06)
 
 
 def _half_worse(scope: Scope, share: float) -> tuple[_Doing, _Doing] | None:
@@ -93,7 +94,7 @@ def _half_worse(scope: Scope, share: float) -> tuple[_Doing, _Doing] | None:
     if min(errors[0], latency[0]) <= 1:
         return None
     (live_errors, errors_of), (live_p95, p95_of) = _beside(share, *errors), _beside(share, *latency)
-    shown = max(errors_of, live_errors) < 1 and LATENCY_SECONDS[0] < min(live_p95, p95_of) < LATENCY_SECONDS[-1]
+    shown = errors_of < 1 and LATENCY_SECONDS[0] < live_p95 and p95_of < LATENCY_SECONDS[-1]
     return (_Doing(live_errors, live_p95), _Doing(errors_of, p95_of)) if shown else None
 
 
@@ -102,7 +103,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     labels = {names.MODEL: model, names.VERSION: "v2"}
     # Traffic in which one step already holds more canary requests than the policy wants.
     busy = max(100.0, 2 * scope.limit("requests") / timing.step)
-    few = 0.9 * scope.limit("requests") / scope.window
+    few = timing.at_the_end(0.9 * scope.limit("requests") / scope.window)
     usual = _usual(scope)
     error_limit = max(usual.errors * scope.limit("error_factor"), usual.errors + scope.limit("error_margin"))
     p95_limit = max(usual.p95 * scope.limit("latency_factor"), usual.p95 + scope.limit("latency_margin"))
@@ -125,7 +126,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         weight_series(model, "v2"): constant(1, timing),
         weight_series(model, "v3", "canary"): constant(0.1, timing),
     }
-    least = 1.1 * scope.limit("requests") / scope.window
+    least = timing.once_full(1.1 * scope.limit("requests") / scope.window)
     found = [
         Case("fires when the canary fails more", situation(failing), True, labels),
         Case("fires with just enough canary requests", situation(failing, requests=least), True, labels, late=True),

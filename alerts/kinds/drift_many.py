@@ -40,7 +40,8 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, share = scope.models[0].name, scope.limit("share")
-    many, fewest = math.ceil(scope.limit("features")), math.ceil(scope.limit("fewest"))
+    many = math.ceil(scope.limit("features"))
+    fewest = min(many, math.ceil(scope.limit("fewest")))
     labels = {names.MODEL: model, names.VERSION: "v1"}
 
     def situation(drifting: int, of: int, weight: float = 1) -> dict[str, str]:

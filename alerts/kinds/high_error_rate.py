@@ -33,7 +33,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
     # Traffic in which even a step's errors at the limit are many.
-    busy = max(100.0, floor * 10, 10 * errors / (limit * timing.step))
+    busy = max(100.0, timing.at_once(floor * 10), 10 * errors / (limit * timing.step))
 
     def situation(requests: float, ratio: float, reason: str = "model_error", weight: float = 1) -> dict[str, str]:
         failed = requests * ratio
@@ -55,10 +55,10 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         ),
     ]
     if floor:
-        silent.append(Case("is silent with too little traffic", situation(floor * 0.9, 1.0), False))
+        silent.append(Case("is silent with too little traffic", situation(timing.at_the_end(floor * 0.9), 1.0), False))
     if errors:
-        few = 0.9 * errors / scope.window
-        requests = max(few, floor * 1.1)
+        few = timing.at_the_end(0.9 * errors / scope.window)
+        requests = max(few, timing.once_full(floor * 1.1))
         refused = labelled(names.ERRORS, {**answers, names.REASON: names.INVALID_INPUT})
         series = {**situation(requests, few / requests), refused: counting(few, timing)}
         silent.append(Case("is silent with too few errors, invalid input not counted", series, False))
@@ -68,8 +68,9 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("fires on a version that ought to have traffic and that no replica can load", due, True, answers),
     ]
     # As little traffic, and as few errors, as are still judged by.
-    least = max(1.1 * floor, 1.1 * errors / scope.window, 0.01)
-    enough = max(bad, 1.1 * errors / scope.window / least)
+    failed = timing.once_full(1.1 * errors / scope.window)
+    least = max(timing.once_full(1.1 * floor), failed, 0.01)
+    enough = max(bad, failed / least)
     fires.append(
         Case("fires when traffic and errors are just enough", situation(least, enough), True, answers, late=True)
     )

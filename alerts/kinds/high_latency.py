@@ -24,7 +24,7 @@ def expression(scope: Scope) -> Expr:
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("seconds")
     slow = min(limit * 1.05, (limit + LATENCY_SECONDS[-1]) / 2)
-    thin = 0.9 * scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
 
     def situation(slowest: float, requests_per_second: float, weight: float) -> dict[str, str]:
@@ -34,16 +34,15 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             weight_series(model, "v1"): constant(weight, timing),
         }
 
-    busy = max(100.0, thin * 10)
+    busy, least = max(100.0, timing.at_once(floor * 10)), max(timing.once_full(floor * 1.1), 0.01)
     found = [
         Case("fires when the 95th percentile is over the limit", situation(slow, busy, 1), True, answers),
-        Case(
-            "fires when the traffic is just enough", situation(slow, max(thin * 1.2, 0.01), 1), True, answers, late=True
-        ),
+        Case("fires when the traffic is just enough", situation(slow, least, 1), True, answers, late=True),
         Case("is silent under the limit", situation(limit * 0.95, busy, 1), False),
         Case("is silent on a version without traffic", situation(slow, busy, 0), False),
     ]
-    if thin:
+    if floor:
+        thin = timing.at_the_end(floor * 0.9)
         found.append(Case("is silent with too little traffic", situation(slow, thin, 1), False))
 
     def given(slowest: float) -> dict[str, str]:

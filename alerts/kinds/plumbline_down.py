@@ -56,7 +56,12 @@ KIND = AlertKind(
     for_=600,
     parameters=(
         Parameter(
-            "stopped", 900, "The loop may be silent for this long before that counts as down.", unit="s", minimum=60
+            "stopped",
+            900,
+            "The loop may be silent for this long before that counts as down.",
+            unit="s",
+            minimum=60,
+            maximum=7 * 86400,
         ),
     ),
     summary="Plumbline is down",

@@ -50,8 +50,8 @@ def _scores(model: str, version: str, median: float, per_second: float, timing: 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("shift")
     labels = {names.MODEL: model, names.VERSION: "v2"}
-    thin = 0.9 * scope.limit(REQUESTS_PER_MINUTE.name) / 60
-    busy = max(100.0, thin * 10)
+    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    busy = max(100.0, timing.at_once(floor * 10))
     # Two medians whose distance is over the limit, and two whose distance is under it; all within 0 and 1.
     low, far, near = 0.005, 0.005 + min(limit * 1.05, (limit + 0.99) / 2), 0.005 + limit * 0.95
 
@@ -74,23 +74,24 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("is silent near the baseline's median", against_baseline(near), False),
         Case("is silent on a version without traffic", against_baseline(far, weight=0), False),
     ]
-    least = max(1.2 * thin, 0.01)
+    least = max(timing.once_full(floor * 1.1), 0.01)
     found.append(
         Case("fires with just enough scores", against_baseline(far, per_second=least), True, labels, late=True)
     )
-    if thin:
-        found.append(Case("is silent with too few scores", against_baseline(far, per_second=thin), False))
-    return [*found, *_exactly(scope, timing, labels), *_against_yesterday(model, low, far, timing)]
+    if floor:
+        thin = against_baseline(far, per_second=timing.at_the_end(floor * 0.9))
+        found.append(Case("is silent with too few scores", thin, False))
+    return [*found, *_exactly(scope, timing, labels, busy), *_against_yesterday(model, low, far, busy, timing)]
 
 
-def _exactly(scope: Scope, timing: Timing, labels: dict[str, str]) -> list[Case]:
+def _exactly(scope: Scope, timing: Timing, labels: dict[str, str], busy: float) -> list[Case]:
     model, limit = labels[names.MODEL], scope.limit("shift")
 
     def version(name: str, median: float, weight: float, role: str = "live") -> dict[str, str]:
         of_version = {**labels, names.VERSION: name}
         return {
             labelled(_MEDIAN, of_version): exactly(median, timing),
-            labelled(f"{names.SCORE}_count", of_version): counting(100, timing),
+            labelled(f"{names.SCORE}_count", of_version): counting(busy, timing),
             weight_series(model, name, role): constant(weight, timing),
         }
 
@@ -103,7 +104,7 @@ def _exactly(scope: Scope, timing: Timing, labels: dict[str, str]) -> list[Case]
     ]
 
 
-def _against_yesterday(model: str, low: float, far: float, timing: Timing) -> list[Case]:
+def _against_yesterday(model: str, low: float, far: float, busy: float, timing: Timing) -> list[Case]:
     """The day before counts, not the baseline, which says the opposite."""
     labels = {names.MODEL: model, names.VERSION: "v2"}
 
@@ -111,7 +112,7 @@ def _against_yesterday(model: str, low: float, far: float, timing: Timing) -> li
         median = labelled(_MEDIAN, labels)
         today = {
             median: from_start(before, far, timing),
-            labelled(f"{names.SCORE}_count", labels): counting(100, timing),
+            labelled(f"{names.SCORE}_count", labels): counting(busy, timing),
             labelled(names.PREDICTION_BASELINE_MEDIAN, labels): constant(baseline, timing),
             weight_series(model, "v2"): constant(1, timing),
         }
@@ -130,6 +131,8 @@ KIND = AlertKind(
     severity=TICKET,
     fixed_window=promql.seconds(SCORE_WINDOW),
     for_=1800,
+    # What moved is compared with itself a day later.
+    longest_for=_DAY // 2,
     parameters=(
         Parameter(
             "shift",

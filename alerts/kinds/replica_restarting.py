@@ -8,7 +8,7 @@ import math
 
 from alerts.expressions import Expr, call, count_by, increase, max_by, over_window
 from alerts.guards import MODEL_LABELS
-from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
+from alerts.kind import LONGEST_FILL, TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.proof_series import constant, counting, from_start, labelled, vanishing
 from telemetry import names
 
@@ -33,9 +33,10 @@ def expression(scope: Scope) -> Expr:
 
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
-    labels, limit = {names.MODEL: scope.models[0].name}, scope.limit("starts")
+    # There are whole starts only: these are just not too many.
+    labels, limit = {names.MODEL: scope.models[0].name}, math.floor(scope.limit("starts"))
     counter = labelled(names.REPLICA_STARTS, labels)
-    many = math.floor(limit) + 1
+    many = limit + 1
 
     def loaded(values: str, count: int = many) -> dict[str, str]:
         """So many replicas, with two versions each."""
@@ -46,23 +47,30 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         }
 
     # As many in each window, spread evenly.
-    spread = {counter: counting((limit + 1) / scope.window, timing)}
+    spread = {counter: counting(timing.once_full(many / scope.window), timing)}
+    allowed = {counter: counting(timing.at_the_end(limit / scope.window), timing)}
     found = [
-        Case("fires after more starts than the limit", {counter: from_start(0, limit + 1, timing)}, True, labels),
         Case("fires however they are spread over the window", spread, True, labels, late=True),
-        Case("is silent at the limit", {counter: counting(limit / scope.window, timing)}, False),
+        Case("is silent at the limit", allowed, False),
         Case("is silent however often it once started", {counter: constant(1000, timing)}, False),
     ]
+    # All at one moment, which has to lie within the window for as long as the alert waits.
+    if timing.firing_from < timing.start + scope.window:
+        found.append(
+            Case("fires after more starts than the limit", {counter: from_start(0, many, timing)}, True, labels)
+        )
     if many > _MOST_SHOWN:
         return found
-    rolled_out = {counter: counting(many / scope.window, timing)}
-    lately = f"1+0x{(timing.silent_at - scope.window // 2) // timing.step} stale"
+    rolled_out = {counter: counting(timing.at_the_end(many / scope.window), timing)}
+    lately = f"1+0x{(timing.silent_at - min(scope.window, LONGEST_FILL) // 2) // timing.step} stale"
+    if scope.window <= LONGEST_FILL:
+        long_gone = {**spread, **loaded(vanishing(1, timing))}
+        found.append(Case("fires long after replicas went", long_gone, True, labels, late=True))
     return [
         *found,
         Case(
             "fires with one replica fewer", {**spread, **loaded(constant(1, timing), many - 1)}, True, labels, late=True
         ),
-        Case("fires long after replicas went", {**spread, **loaded(vanishing(1, timing))}, True, labels, late=True),
         Case("is silent on a roll-out, whose old replicas are gone", {**rolled_out, **loaded(lately)}, False),
     ]
 

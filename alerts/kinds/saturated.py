@@ -27,7 +27,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     labels = {names.MODEL: model}
     route = {**labels, names.VERSION: "v1", names.ROUTE: "predict"}
-    busy = max(100.0, floor * 10)
+    busy, least = max(100.0, timing.at_once(floor * 10)), max(timing.once_full(floor * 1.1), 0.01)
 
     def in_flight(*shares: float) -> dict[str, str]:
         """Replicas, each with that share of its limit in flight."""
@@ -49,13 +49,14 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     found = [
         Case("fires when a replica is as full as the limit says", in_flight(0.1, full), True, labels),
         Case("fires when requests are refused", refusing(bad), True, labels),
-        Case("fires when the traffic is just enough", refusing(bad, max(floor * 1.1, 0.01)), True, labels, late=True),
+        Case("fires when the traffic is just enough", refusing(bad, least), True, labels, late=True),
         Case("is silent while all replicas are under the limit", in_flight(full * 0.98, full * 0.98), False),
         Case("is silent while few requests are refused", refusing(refused * 0.95), False),
         Case("does not count other errors", refusing(bad, reason="model_error"), False),
     ]
     if floor:
-        found.append(Case("is silent with too little traffic", refusing(1.0, requests=floor * 0.9), False))
+        thin = refusing(1.0, requests=timing.at_the_end(floor * 0.9))
+        found.append(Case("is silent with too little traffic", thin, False))
     overloaded = labelled(names.recorded(names.OVERLOADED_RATIO, scope.window_text), labels)
     at_limits = {overloaded: exactly(refused, timing), **given_floor(scope, route, timing)}
     filled = {labelled(names.SATURATION, labels): exactly(full, timing)}

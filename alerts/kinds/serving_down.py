@@ -43,14 +43,16 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     registered = labelled(names.MODEL_REGISTERED, {**labels, "risk": "standard"})
     gone = f"1+0x{timing.start // timing.step} stale"
     up = labelled("up", target)
+    # What it ought to answer is known for no longer than the window.
+    dead = Case("fires while the control plane is dead", {desired: gone, registered: gone, info: gone}, True, labels)
     return [
+        *([dead] if timing.firing_from < timing.start + scope.window else []),
         Case(
             "fires when no replica has it loaded",
             {desired: constant(1, timing), registered: constant(1, timing), info: gone},
             True,
             labels,
         ),
-        Case("fires while the control plane is dead", {desired: gone, registered: gone, info: gone}, True, labels),
         Case(
             "fires when the replica can't be reached",
             {desired: constant(1, timing), info: constant(1, timing), up: from_start(1, 0, timing)},

@@ -47,7 +47,8 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     labels = {names.MODEL: model, names.VERSION: "v1"}
     # Requests a second in which one step already holds more than the policy wants.
     busy = max(100.0, 2 * scope.limit("requests") / timing.step)
-    few = 0.9 * scope.limit("requests") / scope.window
+    wanted = scope.limit("requests") / scope.window
+    few, least = timing.at_the_end(0.9 * wanted), timing.once_full(1.1 * wanted)
     far = points * 1.2
 
     def desired(**shares: float) -> dict[str, str]:
@@ -89,7 +90,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("fires when requests come in other shares", {**halves, **observed(**taken)}, True, labels),
         Case(
             "fires when the requests are just enough",
-            {**halves, **observed(1.1 / 0.9 * few, **taken)},
+            {**halves, **observed(least, **taken)},
             True,
             labels,
             late=True,
