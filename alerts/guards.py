@@ -1,6 +1,7 @@
 """What keeps alerts quiet: versions without traffic, and traffic too thin to judge by."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from alerts.expressions import Expr, max_by, series, sum_by
 from alerts.kind import Parameter, Scope, Timing
@@ -48,6 +49,25 @@ def given_floor(scope: Scope, labels: Mapping[str, str], timing: Timing) -> dict
     """The recorded rate of requests that is just enough to judge by, for proofs."""
     per_second = just_reaching(scope.limit(REQUESTS_PER_MINUTE.name), 60)
     return {labelled(names.recorded(names.RPS, scope.window_text), labels): exactly(per_second, timing)}
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests a second beside the policy's floor, for proofs."""
+
+    busy: float  # in a single step already more than enough
+    least: float  # just enough to judge by, once the window is full
+    thin: float  # never quite enough; 0 where there is no floor to be under
+
+
+def traffic_beside_floor(scope: Scope, timing: Timing) -> Traffic:
+    """What a proof of an alert that needs REQUESTS_PER_MINUTE tries: with no floor, a little and a lot all the same."""
+    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    return Traffic(
+        busy=max(100.0, timing.at_once(floor * 10)),
+        least=max(timing.once_full(floor * 1.1), 0.01),
+        thin=timing.at_the_end(floor * 0.9),
+    )
 
 
 def desired_series(model: str, version: str, role: str = "live") -> str:

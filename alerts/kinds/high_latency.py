@@ -1,7 +1,14 @@
 """Slow answers: the 95th percentile over the limit."""
 
 from alerts.expressions import Expr, series
-from alerts.guards import REQUESTS_PER_MINUTE, busy_route, carrying_traffic, given_floor, weight_series
+from alerts.guards import (
+    REQUESTS_PER_MINUTE,
+    busy_route,
+    carrying_traffic,
+    given_floor,
+    traffic_beside_floor,
+    weight_series,
+)
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, exactly, histogram, labelled
@@ -24,7 +31,7 @@ def expression(scope: Scope) -> Expr:
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("seconds")
     slow = min(limit * 1.05, (limit + LATENCY_SECONDS[-1]) / 2)
-    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
+    traffic = traffic_beside_floor(scope, timing)
     answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
 
     def situation(slowest: float, requests_per_second: float, weight: float) -> dict[str, str]:
@@ -34,16 +41,14 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             weight_series(model, "v1"): constant(weight, timing),
         }
 
-    busy, least = max(100.0, timing.at_once(floor * 10)), max(timing.once_full(floor * 1.1), 0.01)
     found = [
-        Case("fires when the 95th percentile is over the limit", situation(slow, busy, 1), True, answers),
-        Case("fires when the traffic is just enough", situation(slow, least, 1), True, answers, late=True),
-        Case("is silent under the limit", situation(limit * 0.95, busy, 1), False),
-        Case("is silent on a version without traffic", situation(slow, busy, 0), False),
+        Case("fires when the 95th percentile is over the limit", situation(slow, traffic.busy, 1), True, answers),
+        Case("fires when the traffic is just enough", situation(slow, traffic.least, 1), True, answers, late=True),
+        Case("is silent under the limit", situation(limit * 0.95, traffic.busy, 1), False),
+        Case("is silent on a version without traffic", situation(slow, traffic.busy, 0), False),
     ]
-    if floor:
-        thin = timing.at_the_end(floor * 0.9)
-        found.append(Case("is silent with too little traffic", situation(slow, thin, 1), False))
+    if traffic.thin:
+        found.append(Case("is silent with too little traffic", situation(slow, traffic.thin, 1), False))
 
     def given(slowest: float) -> dict[str, str]:
         return {

@@ -7,6 +7,7 @@ from alerts.guards import (
     busy_route,
     carrying_traffic,
     given_floor,
+    traffic_beside_floor,
     weight_series,
 )
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
@@ -25,9 +26,8 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("ratio")
-    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     answers = {names.MODEL: model, names.VERSION: "v1", names.ROUTE: "predict"}
-    busy, least = max(100.0, timing.at_once(floor * 10)), max(timing.once_full(floor * 1.1), 0.01)
+    traffic = traffic_beside_floor(scope, timing)
 
     def situation(
         requests: float, ratio: float, reason: str = names.INVALID_INPUT, weight: float = 1
@@ -42,14 +42,14 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
 
     bad = (limit + 1) / 2 if limit > 0.9 else limit * 1.05
     found = [
-        Case("fires when too many requests are refused as invalid", situation(busy, bad), True, answers),
-        Case("fires when the traffic is just enough", situation(least, bad), True, answers, late=True),
-        Case("is silent under the limit", situation(busy, limit * 0.95), False),
-        Case("does not count errors of ours", situation(busy, bad, reason="model_error"), False),
-        Case("is silent on a version without traffic", situation(busy, bad, weight=0), False),
+        Case("fires when too many requests are refused as invalid", situation(traffic.busy, bad), True, answers),
+        Case("fires when the traffic is just enough", situation(traffic.least, bad), True, answers, late=True),
+        Case("is silent under the limit", situation(traffic.busy, limit * 0.95), False),
+        Case("does not count errors of ours", situation(traffic.busy, bad, reason="model_error"), False),
+        Case("is silent on a version without traffic", situation(traffic.busy, bad, weight=0), False),
     ]
-    if floor:
-        found.append(Case("is silent with too little traffic", situation(timing.at_the_end(floor * 0.9), 1.0), False))
+    if traffic.thin:
+        found.append(Case("is silent with too little traffic", situation(traffic.thin, 1.0), False))
 
     def given(ratio: float) -> dict[str, str]:
         return {

@@ -1,7 +1,14 @@
 """Predictions that moved: the median score against the day before, the baseline, or the live version."""
 
 from alerts.expressions import Expr, call, max_by, offset, rate, series, sum_by
-from alerts.guards import LIVE, REQUESTS_PER_MINUTE, VERSION_LABELS, carrying_traffic, weight_series
+from alerts.guards import (
+    LIVE,
+    REQUESTS_PER_MINUTE,
+    VERSION_LABELS,
+    carrying_traffic,
+    traffic_beside_floor,
+    weight_series,
+)
 from alerts.kind import TICKET, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, exactly, from_start, histogram, labelled, long_after
@@ -50,8 +57,8 @@ def _scores(model: str, version: str, median: float, per_second: float, timing: 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, limit = scope.models[0].name, scope.limit("shift")
     labels = {names.MODEL: model, names.VERSION: "v2"}
-    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
-    busy = max(100.0, timing.at_once(floor * 10))
+    traffic = traffic_beside_floor(scope, timing)
+    busy = traffic.busy
     # Two medians whose distance is over the limit, and two whose distance is under it; all within 0 and 1.
     low, far, near = 0.005, 0.005 + min(limit * 1.05, (limit + 0.99) / 2), 0.005 + limit * 0.95
 
@@ -74,13 +81,9 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
         Case("is silent near the baseline's median", against_baseline(near), False),
         Case("is silent on a version without traffic", against_baseline(far, weight=0), False),
     ]
-    least = max(timing.once_full(floor * 1.1), 0.01)
-    found.append(
-        Case("fires with just enough scores", against_baseline(far, per_second=least), True, labels, late=True)
-    )
-    if floor:
-        thin = against_baseline(far, per_second=timing.at_the_end(floor * 0.9))
-        found.append(Case("is silent with too few scores", thin, False))
+    found.append(Case("fires with just enough scores", against_baseline(far, traffic.least), True, labels, late=True))
+    if traffic.thin:
+        found.append(Case("is silent with too few scores", against_baseline(far, traffic.thin), False))
     return [*found, *_exactly(scope, timing, labels, busy), *_against_yesterday(model, low, far, busy, timing)]
 
 

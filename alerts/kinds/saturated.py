@@ -1,7 +1,7 @@
 """A model at its limit of requests in flight, or past it: requests are refused as overloaded."""
 
 from alerts.expressions import Expr, series
-from alerts.guards import MODEL_LABELS, REQUESTS_PER_MINUTE, busy_model, given_floor
+from alerts.guards import MODEL_LABELS, REQUESTS_PER_MINUTE, busy_model, given_floor, traffic_beside_floor
 from alerts.kind import PAGE, AlertKind, Case, Comparison, Owner, Parameter, Plane, Scope, Timing
 from alerts.live.numbers import Unit
 from alerts.proof_series import constant, counting, exactly, from_start, labelled
@@ -24,10 +24,9 @@ def expression(scope: Scope) -> Expr:
 
 def cases(scope: Scope, timing: Timing) -> list[Case]:
     model, full, refused = scope.models[0].name, scope.limit("in_flight"), scope.limit("refused")
-    floor = scope.limit(REQUESTS_PER_MINUTE.name) / 60
     labels = {names.MODEL: model}
     route = {**labels, names.VERSION: "v1", names.ROUTE: "predict"}
-    busy, least = max(100.0, timing.at_once(floor * 10)), max(timing.once_full(floor * 1.1), 0.01)
+    traffic = traffic_beside_floor(scope, timing)
 
     def in_flight(*shares: float) -> dict[str, str]:
         """Replicas, each with that share of its limit in flight."""
@@ -38,7 +37,7 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
             found[labelled(names.IN_FLIGHT_LIMIT, of)] = constant(1, timing)
         return found
 
-    def refusing(ratio: float, requests: float = busy, reason: str = names.OVERLOADED) -> dict[str, str]:
+    def refusing(ratio: float, requests: float = traffic.busy, reason: str = names.OVERLOADED) -> dict[str, str]:
         return {
             labelled(names.REQUESTS, {**route, names.STATUS: "success"}): counting(requests * (1 - ratio), timing),
             labelled(names.REQUESTS, {**route, names.STATUS: "error"}): counting(requests * ratio, timing),
@@ -49,14 +48,13 @@ def cases(scope: Scope, timing: Timing) -> list[Case]:
     found = [
         Case("fires when a replica is as full as the limit says", in_flight(0.1, full), True, labels),
         Case("fires when requests are refused", refusing(bad), True, labels),
-        Case("fires when the traffic is just enough", refusing(bad, least), True, labels, late=True),
+        Case("fires when the traffic is just enough", refusing(bad, traffic.least), True, labels, late=True),
         Case("is silent while all replicas are under the limit", in_flight(full * 0.98, full * 0.98), False),
         Case("is silent while few requests are refused", refusing(refused * 0.95), False),
         Case("does not count other errors", refusing(bad, reason="model_error"), False),
     ]
-    if floor:
-        thin = refusing(1.0, requests=timing.at_the_end(floor * 0.9))
-        found.append(Case("is silent with too little traffic", thin, False))
+    if traffic.thin:
+        found.append(Case("is silent with too little traffic", refusing(1.0, traffic.thin), False))
     overloaded = labelled(names.recorded(names.OVERLOADED_RATIO, scope.window_text), labels)
     at_limits = {overloaded: exactly(refused, timing), **given_floor(scope, route, timing)}
     filled = {labelled(names.SATURATION, labels): exactly(full, timing)}
